@@ -1,0 +1,1 @@
+"""Declarations for service authors."""
