@@ -1,0 +1,1 @@
+"""The process that supervises a run: the only folder that imports Circus."""

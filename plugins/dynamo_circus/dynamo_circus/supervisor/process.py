@@ -1,0 +1,179 @@
+"""One worker process, spawned without running Python code between fork and exec."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+import psutil
+from circus.process import Process as _Process
+
+from dynamo_circus.supervisor.reaper import Reaper
+
+if TYPE_CHECKING:
+    from dynamo_circus.supervisor.output import WorkerOutput
+    from dynamo_circus.supervisor.watcher import Watcher
+
+
+def _nothing() -> None:
+    pass
+
+
+@attrs.frozen(kw_only=True)
+class Launch:
+    """How one worker process is started; nothing of it is formatted or expanded.
+
+    Attributes:
+        argv: The program and its arguments.
+        env: Its whole environment.
+        cwd: Its working directory.
+        inherited: Descriptors it gets, beside the standard ones, under the same numbers.
+        close_after: Descriptors that the supervisor closes once the worker has its copies.
+        abandon: Closes what was opened for a worker that could not be spawned.
+    """
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: Path
+    inherited: tuple[int, ...]
+    close_after: tuple[int, ...] = ()
+    abandon: Callable[[], None] = _nothing
+
+
+class Process(_Process):  # type: ignore[misc]  # circus has no types
+    """A worker: leader of its own session and group, with its own descriptors and no others.
+
+    Circus's way of spawning runs ``preexec_fn``, which forces a copy of the supervisor's whole address space,
+    and formats the command line; neither is used.
+    Its end is only ever collected through :meth:`collect`.
+
+    Attributes:
+        launch: How it was started.
+        slot: Its slot's number.
+        generation: How many workers the slot has had, this one included.
+        is_ready: Whether it has said READY (or counts as ready).
+        has_notified: Whether it has sent any notification.
+        status_text: Its last STATUS.
+        verdict: Why the watcher killed it, in words; None when it did not.
+        says_stopping: Whether it has said STOPPING.
+        exit_status: Its exit status, negative for a signal, once collected.
+        ended: Set once it has been collected and what follows was decided.
+    """
+
+    def __init__(self, watcher: Watcher, launch: Launch, *, slot: int, generation: int, output: WorkerOutput) -> None:
+        super().__init__(watcher.name, slot, launch.argv[0], env=dict(launch.env), watcher=watcher, spawn=False)
+        self.launch = launch
+        self.slot = slot
+        self.generation = generation
+        self.output = output
+        self.is_ready = False
+        self.has_notified = False
+        self.status_text = ""
+        self.exit_status: int | None = None
+        self.started_at = 0.0
+        self.ready_at: float | None = None
+        self.verdict: str | None = None
+        self.says_stopping = False
+        self.ended = asyncio.Event()
+        self._collected = False
+
+    def spawn(self) -> None:
+        """Start the program.
+
+        Raises:
+            OSError: It cannot be executed.
+        """
+        self.started = time.time()
+        self.started_at = time.monotonic()
+        launch = self.launch
+        out_read, out_write = os.pipe()
+        err_read, err_write = os.pipe()
+        try:
+            self._popen = subprocess.Popen(
+                launch.argv,
+                cwd=launch.cwd,
+                env=dict(launch.env),
+                stdin=subprocess.DEVNULL,
+                stdout=out_write,
+                stderr=err_write,
+                close_fds=True,
+                pass_fds=launch.inherited,
+                start_new_session=True,
+            )
+        except BaseException:
+            os.close(out_read)
+            os.close(err_read)
+            raise
+        finally:
+            for descriptor in (out_write, err_write, *launch.close_after):
+                os.close(descriptor)
+        self._worker = psutil.Process(self._popen.pid)
+        self.output.attach(out_read)
+        self.output.attach(err_read)
+
+    def collect(self) -> int | None:
+        """Kill what is left of its group, reap it, and take its last output; the process must have ended."""
+        if not self._collected:
+            self._collected = True
+            self.exit_status = Reaper.collect(self.pid)
+            self._popen.returncode = self.exit_status if self.exit_status is not None else 0
+            self.output.finish()
+        return self.exit_status
+
+    @property
+    def has_been_collected(self) -> bool:
+        """Whether its pid may by now belong to another process."""
+        return self._collected
+
+    def returncode(self) -> int | None:
+        """Its exit status once collected."""
+        return self.exit_status
+
+    def poll(self) -> int | None:
+        """Its exit status once collected; never collects, unlike ``subprocess``."""
+        return self.exit_status if self._collected else None
+
+    def is_alive(self) -> bool:
+        """Whether it has not been collected yet."""
+        return not self._collected
+
+    def wait(self, timeout: float | None = None) -> None:  # noqa: ARG002
+        """Not a way to wait here: it would take the exit status away from the reaper."""
+        raise NotImplementedError("the reaper collects workers")
+
+    def stop(self) -> None:
+        """Nothing to do: the watcher stops workers and closes their pipes."""
+
+    def send_signal(self, sig: int) -> None:
+        """Signal the worker alone; nothing happens once it has been collected."""
+        if not self._collected:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, sig)
+
+    def kill_group(self) -> None:
+        """Kill the worker and whatever else is in its group."""
+        if not self._collected:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+
+    def describe_end(self) -> str:
+        """How it ended, in words."""
+        status = self.exit_status
+        if status is None:
+            return "ended (its exit status was taken by something else)"
+        if status >= 0:
+            return f"exited with status {status}"
+        try:
+            return f"was killed by signal {-status} ({signal.Signals(-status).name})"
+        except ValueError:
+            return f"was killed by signal {-status}"
+
+    __hash__ = object.__hash__

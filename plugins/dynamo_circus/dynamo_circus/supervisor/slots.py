@@ -1,0 +1,64 @@
+"""The places of a service's workers: stable numbers, each with its socket, whoever fills it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from dynamo_circus.supervisor.failures import FailureAccount
+    from dynamo_circus.supervisor.process import Process
+    from dynamo_circus.supervisor.sockets import SlotSocket
+
+
+@attrs.define(kw_only=True, eq=False)
+class Slot:
+    """One worker's place.
+
+    A worker that is replaced leaves its slot, socket and number to its successor; only the generation grows.
+
+    Attributes:
+        index: Its number, from 0.
+        socket: The listening socket that its workers inherit.
+        account: Its failures.
+        process: The worker in it; None between two.
+        generation: How many workers it has had.
+        has_been_ready: Whether any of them became ready.
+        next_spawn_at: Earliest time for the next worker, on ``time.monotonic()``'s clock.
+        is_given_up: Whether it gets no further worker.
+        limit: The limit its failures have reached, in words; None while within them.
+        last_end: How its previous worker ended, in words.
+        last_lines: What that worker wrote last.
+    """
+
+    index: int
+    socket: SlotSocket
+    account: FailureAccount
+    process: Process | None = None
+    generation: int = 0
+    has_been_ready: bool = False
+    next_spawn_at: float = 0.0
+    is_given_up: bool = False
+    limit: str | None = None
+    last_end: str = ""
+    last_lines: tuple[str, ...] = ()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether its worker is ready and not on its way out."""
+        return self.process is not None and self.process.is_ready and not self.process.stopping
+
+    @property
+    def restarts(self) -> int:
+        """How many workers came after its first."""
+        return max(0, self.generation - 1)
+
+    @property
+    def state(self) -> str:
+        """One word for people and for ``status``."""
+        if self.process is None:
+            return "failed" if self.is_given_up else "stopped" if self.generation == 0 else "waiting"
+        if self.process.stopping:
+            return "stopping"
+        return "ready" if self.process.is_ready else "starting"

@@ -1,0 +1,139 @@
+"""The listening sockets of a run: one per worker slot, and one for HTTP per service that has routes.
+
+They are bound by the arbiter, once, and inherited by workers: a worker that is replaced refuses no connection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+from pathlib import Path
+from typing import Final
+
+from circus.sockets import CircusSocket as _CircusSocket
+
+from dynamo_core.errors import AddressInUseError, RunDirectoryError, StartError
+
+LONGEST_PATH_BYTES: Final = 100
+"""The kernel takes 107; the rest is room for names that are made beside a socket."""
+
+BACKLOG_CONNECTIONS: Final = 2048
+
+
+class CircusSocket(_CircusSocket):  # type: ignore[misc]  # circus has no types
+    """A socket that the arbiter binds and workers inherit, closed in every other child.
+
+    Args:
+        name: Its name among the arbiter's sockets.
+        service: Service it belongs to.
+        options: Keyword arguments of Circus's own class.
+    """
+
+    def __init__(self, name: str, *, service: str, **options: object) -> None:
+        super().__init__(name=name, backlog=BACKLOG_CONNECTIONS, **options)
+        self.service = service
+        self.set_inheritable(False)  # only a worker's own sockets are passed on, by pass_fds
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+class SlotSocket(CircusSocket):
+    """The unix socket of one worker slot, mode 0600.
+
+    It is removed from the file system on close only if this object made it.
+    """
+
+    def __init__(self, name: str, *, service: str, slot: int, path: Path) -> None:
+        check_path_length(path)
+        super().__init__(name, service=service, path=str(path), umask=0o177)
+        self.slot = slot
+        self._identity: tuple[int, int] | None = None
+
+    def bind_and_listen(self) -> None:
+        """Bind under a closed umask, which is put back whatever happens, and listen."""
+        before = os.umask(0o177)
+        try:
+            self.bind(self.path)
+        except OSError as error:
+            raise RunDirectoryError(f"cannot bind the slot socket {self.path!r}: {error.strerror}") from error
+        finally:
+            os.umask(before)
+        self.setblocking(False)
+        self.listen(self.backlog)
+        self._identity = self._identify()
+
+    @property
+    def is_reachable(self) -> bool:
+        """Whether its path still leads to it."""
+        return self._identity is not None and self._identify() == self._identity
+
+    def close(self) -> None:
+        """Close, and remove the path if it still leads to this socket."""
+        is_ours = self.is_reachable
+        self._identity = None
+        socket.socket.close(self)
+        if is_ours:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.path)  # noqa: PTH108
+
+    def _identify(self) -> tuple[int, int] | None:
+        try:
+            found = os.lstat(self.path)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+
+class HttpSocket(CircusSocket):
+    """The TCP socket of one service, shared by its workers."""
+
+    def __init__(self, name: str, *, service: str, host: str, port: int) -> None:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        except (OSError, UnicodeError, OverflowError) as error:
+            raise StartError(service, f"cannot listen on {host}:{port}: {error}") from error
+        self._address = found[4]
+        self.asked_host = host
+        super().__init__(name, service=service, host=str(found[4][0]), port=port, family=found[0])
+
+    def bind_and_listen(self) -> None:
+        """Bind and listen.
+
+        Raises:
+            AddressInUseError: The port is taken.
+            StartError: The address cannot be listened on for another reason.
+        """
+        _, port = self._address[:2]
+        try:
+            if self.family == socket.AF_INET6:
+                self.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            self.bind(self._address)
+            self.setblocking(False)
+            self.listen(self.backlog)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise AddressInUseError(self.asked_host, int(port), service=self.service) from error
+            raise StartError(
+                self.service, f"cannot listen on {self.asked_host}:{port}: {error.strerror}"
+            ) from error
+        self.host, self.port = self.getsockname()[:2]
+
+    @property
+    def url(self) -> str:
+        """Where HTTP reaches the service."""
+        host = self.asked_host
+        shown = f"[{host}]" if ":" in host else host
+        return f"http://{shown}:{self.port}"
+
+
+def check_path_length(path: Path) -> None:
+    """Refuse a path that a unix socket cannot have, before anything is started."""
+    length = len(os.fsencode(path))
+    if length > LONGEST_PATH_BYTES:
+        raise RunDirectoryError(
+            f"a socket's path would have {length} bytes, above {LONGEST_PATH_BYTES}: {str(path)!r}; "
+            "choose a shorter folder with DYNAMO_RUNTIME_DIR"
+        )

@@ -1,0 +1,292 @@
+"""The workers of one service.
+
+Circus's watcher counts processes; this one fills slots.
+What Circus does behind its global command lock (spawn, respawn, stop) is done here without it, and never waits:
+a service that stops slowly keeps no other from being looked after.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from circus.watcher import Watcher as _Watcher
+
+from dynamo_circus.supervisor.failures import FailureAccount, RestartLimits
+from dynamo_circus.supervisor.output import WorkerOutput
+from dynamo_circus.supervisor.process import Process
+from dynamo_circus.supervisor.slots import Slot
+
+if TYPE_CHECKING:
+    from dynamo_circus.plan import ServicePlan
+    from dynamo_circus.supervisor.crew import Crew
+    from dynamo_circus.supervisor.sockets import SlotSocket
+
+logger = logging.getLogger(__name__)
+
+TIMER_SLACK_S: Final = 0.005
+
+
+class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
+    """Keeps the slots of one service filled.
+
+    Args:
+        service: What to run.
+        sockets: One per slot, in order.
+        crew: The run it belongs to.
+        loop: Tornado's view of the supervisor's loop, for Circus.
+
+    Attributes:
+        slots: By number.
+        stopped: Set once all its workers have ended on request.
+    """
+
+    def __init__(self, service: ServicePlan, sockets: list[SlotSocket], crew: Crew, loop: object) -> None:
+        supervision = service.config.supervision
+        super().__init__(
+            service.name,
+            service.argv[0],
+            numprocesses=len(sockets),
+            graceful_timeout=supervision.stop_timeout_s,
+            max_retry=1,
+            loop=loop,
+            copy_env=False,
+        )
+        self.service = service
+        self.crew = crew
+        self.stopped = asyncio.Event()
+        self._limits = RestartLimits(
+            stable_time_s=supervision.stable_time_s,
+            max_failures=supervision.max_failures,
+            max_restarts=supervision.max_restarts,
+            restart_window_s=supervision.restart_window_s,
+        )
+        self.slots = [self._make_slot(index, found) for index, found in enumerate(sockets)]
+        self._graces: set[asyncio.Timeout] = set()
+        self._hurry_to_s: float | None = None
+
+    def _make_slot(self, index: int, found: SlotSocket) -> Slot:
+        return Slot(index=index, socket=found, account=FailureAccount(self._limits))
+
+    # --- what the run asks ---------------------------------------------------------------------------------
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every slot has a ready worker."""
+        return bool(self.slots) and all(slot.is_ready for slot in self.slots)
+
+    @property
+    def has_ready_slot(self) -> bool:
+        """Whether at least one slot has a ready worker."""
+        return any(slot.is_ready for slot in self.slots)
+
+    def find(self, pid: int) -> tuple[Slot, Process] | None:
+        """The slot and process of a worker's pid."""
+        process = self.processes.get(pid)
+        return None if process is None else (self.slots[process.slot], process)
+
+    # --- spawning ------------------------------------------------------------------------------------------
+
+    async def _start(self) -> None:
+        """Begin to look after the slots; their first workers are spawned at once."""
+        if self.is_active():
+            return
+        self._status = "active"
+        self.stopped.clear()
+        self.notify_event("start", {"time": time.time()})
+        self.manage()
+
+    async def manage_processes(self) -> None:
+        """Circus's name for :meth:`manage`."""
+        self.manage()
+
+    def manage(self) -> None:
+        """Fill what is empty, kill what took too long to start; never waits."""
+        if not self.is_active() or self.crew.is_stopping:
+            return
+        now = time.monotonic()
+        for slot in self.slots:
+            if slot.process is not None:
+                self._check_start_time(slot, slot.process, now)
+            elif not slot.is_given_up and now >= slot.next_spawn_at:
+                self._fill(slot)
+
+    def _fill(self, slot: Slot) -> None:
+        slot.generation += 1
+        try:
+            process = self._spawn_into(slot)
+        except (OSError, ValueError) as error:  # ValueError: a NUL byte in an argument or variable
+            logger.debug("spawning %s/%d failed", self.name, slot.index, exc_info=True)
+            self._account_death(slot, f"cannot be executed: {error}")
+            return
+        slot.process = process
+        self.processes[process.pid] = process
+        self.crew.reaper.watch(process.pid, functools.partial(self.reap_process, process.pid))
+        self.notify_event("spawn", {"process_pid": process.pid, "time": process.started})
+        self.crew.spawned(self, slot, process)
+        if self.service.is_custom:
+            self._later(self._limits.stable_time_s, lambda: self._count_as_ready(process))
+
+    def _spawn_into(self, slot: Slot) -> Process:
+        launch = self.crew.prepare(self.service, slot)
+        output = WorkerOutput(asyncio.get_running_loop(), self._line_writer(slot.index))
+        process = Process(self, launch, slot=slot.index, generation=slot.generation, output=output)
+        try:
+            process.spawn()
+        except BaseException:
+            launch.abandon()
+            raise
+        return process
+
+    def _line_writer(self, index: int) -> Callable[[str], None]:
+        return lambda line: self.crew.write_line(self.name, index, line)
+
+    def _check_start_time(self, slot: Slot, process: Process, now: float) -> None:
+        if process.is_ready or process.stopping:
+            return
+        waited_for = self.crew.dependencies_ready_at(self.service)
+        limit_s = self.service.config.supervision.startup_timeout_s
+        if waited_for is not None and now - max(waited_for, process.started_at) >= limit_s:
+            status = f" (last status: {process.status_text})" if process.status_text else ""
+            process.verdict = f"was not ready within {limit_s:g} s{status}"
+            logger.debug("worker %s/%d %s", self.name, slot.index, process.verdict)
+            process.kill_group()
+
+    # --- ready ---------------------------------------------------------------------------------------------
+
+    def notified(self, process: Process, fields: dict[str, str]) -> None:
+        """Take in one notification of a worker."""
+        process.has_notified = True
+        process.status_text = fields.get("STATUS", process.status_text)
+        if fields.get("READY") == "1":
+            self._mark_ready(process)
+        if fields.get("STOPPING") == "1":
+            process.says_stopping = True
+
+    def _count_as_ready(self, process: Process) -> None:
+        if not process.has_notified and process.is_alive() and not process.stopping:
+            self._mark_ready(process)
+
+    def _mark_ready(self, process: Process) -> None:
+        if process.is_ready or not process.is_alive() or process.stopping:
+            return
+        slot = self.slots[process.slot]
+        process.is_ready = True
+        process.ready_at = time.monotonic()
+        slot.has_been_ready = True
+        slot.account.record_ready(process.ready_at)
+        self._later(self._limits.stable_time_s, lambda: self._settle(slot, process))
+        self.crew.became_ready(self, slot, process)
+
+    def _settle(self, slot: Slot, process: Process) -> None:
+        if slot.process is process and slot.account.settle(time.monotonic()) and slot.limit is not None:
+            slot.limit = None
+            self.crew.recovered(self, slot)
+
+    # --- ends ----------------------------------------------------------------------------------------------
+
+    def reap_process(self, pid: int, status: int | None = None) -> None:  # noqa: ARG002
+        """Collect a worker that has ended, after its group was killed, and decide what follows."""
+        process = self.processes.pop(pid, None)
+        if process is None:
+            return
+        process.collect()
+        slot = self.slots[process.slot] if process.slot < len(self.slots) else None
+        self.notify_event("reap", {"process_pid": pid, "time": time.time(), "exit_code": process.exit_status})
+        end = process.verdict or process.describe_end()
+        if slot is not None and slot.process is process:
+            slot.process = None
+            slot.last_end = end
+            slot.last_lines = process.output.last_lines
+            self.crew.ended(self, slot, process)
+            if not process.stopping:
+                when = "while it served" if process.is_ready else "before it was ready"
+                self._account_death(slot, f"{end} {when}" if process.verdict is None else end)
+        process.ended.set()
+
+    def reap_processes(self) -> None:
+        """Nothing to do: the reaper tells each worker's end."""
+
+    def _account_death(self, slot: Slot, cause: str) -> None:
+        verdict = slot.account.record_death(time.monotonic())
+        slot.last_end = cause
+        if self.crew.is_stopping:
+            return
+        if self.crew.is_starting and not slot.has_been_ready:
+            slot.is_given_up = True
+            self.crew.start_failed(self, slot, cause)
+            return
+        if verdict.limit is not None:
+            slot.limit = verdict.limit
+            slot.is_given_up = self.service.config.supervision.on_failure != "restart"
+            self.crew.limit_reached(self, slot, f"{cause}; {verdict.limit}")
+        if not slot.is_given_up:
+            slot.next_spawn_at = time.monotonic() + verdict.delay_s
+            self.crew.restarting(self, slot, verdict.delay_s, cause)
+            self._later(verdict.delay_s, self.crew.wake)
+
+    def _later(self, delay_s: float, call: Callable[[], object]) -> None:
+        asyncio.get_running_loop().call_later(delay_s + TIMER_SLACK_S if delay_s else 0.0, call)
+
+    # --- stopping ------------------------------------------------------------------------------------------
+
+    async def _stop(self, close_output_streams: bool = False) -> None:  # noqa: ARG002
+        """Stop every worker, side by side; safe to call twice."""
+        if self.is_stopped():
+            self.stopped.set()
+            return
+        self._status = "stopping"
+        await asyncio.gather(*(self.kill_process(process) for process in list(self.processes.values())))
+        self._status = "stopped"
+        self.notify_event("stop", {"time": time.time()})
+        self.stopped.set()
+
+    async def kill_process(
+        self, process: Process, stop_signal: int | None = None, graceful_timeout: float | None = None
+    ) -> bool:
+        """Tell one worker to stop; after its grace, kill its group.
+
+        Returns:
+            Whether it ended by itself within the grace.
+        """
+        process.stopping = True
+        process.send_signal(signal.SIGTERM if stop_signal is None else stop_signal)
+        grace_s = self.graceful_timeout if graceful_timeout is None else graceful_timeout
+        if self._hurry_to_s is not None:
+            grace_s = min(grace_s, self._hurry_to_s)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace_s) as grace:
+                self._graces.add(grace)
+                try:
+                    await process.ended.wait()
+                finally:
+                    self._graces.discard(grace)
+        if process.ended.is_set():
+            return True
+        logger.warning("worker %s/%d did not stop within %g s and was killed", self.name, process.slot, grace_s)
+        process.kill_group()
+        await process.ended.wait()
+        return False
+
+    def hurry(self, grace_s: float) -> None:
+        """Shorten the grace of workers that are being stopped, and of those that will be."""
+        self._hurry_to_s = grace_s
+        now = asyncio.get_running_loop().time()
+        for grace in self._graces:
+            when = grace.when()
+            if when is None or when > now + grace_s:
+                grace.reschedule(now + grace_s)
+
+    def kill_all(self) -> None:
+        """Kill every worker's group now."""
+        for process in self.processes.values():
+            process.stopping = True
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
