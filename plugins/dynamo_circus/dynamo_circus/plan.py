@@ -1,0 +1,181 @@
+"""What a supervisor needs to know of a graph, without importing the user's module."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+import attrs
+from dynamo_core.config import ServiceConfig
+from dynamo_core.import_target import ImportTarget
+
+if TYPE_CHECKING:
+    from dynamo_core.provider import BoundGraph
+    from dynamo_circus.options import CircusOptions
+    from dynamo_circus.service import CircusService
+
+
+@attrs.frozen(kw_only=True)
+class HttpAddress:
+    """Where a service listens for HTTP.
+
+    Attributes:
+        host: Name or address.
+        port: Port; 0 takes a free one.
+    """
+
+    host: str
+    port: int
+
+
+@attrs.frozen(kw_only=True)
+class ServicePlan:
+    """One service of a run.
+
+    Attributes:
+        name: Its name.
+        target: How a worker imports its class.
+        config: Its configuration.
+        dependencies: Service by attribute.
+        http: Where it listens for HTTP; None when it has no routes.
+        command: The program and arguments of a custom worker; empty for the built-in worker.
+        env_vars: Variables of its workers, above all others.
+    """
+
+    name: str
+    target: ImportTarget
+    config: ServiceConfig
+    dependencies: Mapping[str, str]
+    http: HttpAddress | None = None
+    command: tuple[str, ...] = ()
+    env_vars: Mapping[str, str] = attrs.field(factory=dict)
+
+    @property
+    def is_custom(self) -> bool:
+        """Whether its workers are started by a command of the user's."""
+        return bool(self.command)
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The program its workers run, for Circus to show."""
+        return self.command or (sys.executable, "-m", "dynamo_circus.worker")
+
+    def to_data(self) -> dict[str, Any]:
+        """A mapping that JSON can hold."""
+        return {
+            "name": self.name,
+            "target": self.target.to_data(),
+            "config": self.config.to_data(),
+            "dependencies": dict(self.dependencies),
+            "http": None if self.http is None else attrs.asdict(self.http),
+            "command": list(self.command),
+            "env_vars": dict(self.env_vars),
+        }
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Self:
+        """The reverse of :meth:`to_data`."""
+        http = data["http"]
+        return cls(
+            name=data["name"],
+            target=ImportTarget.from_data(data["target"]),
+            config=ServiceConfig.from_data(data["config"]),
+            dependencies=data["dependencies"],
+            http=None if http is None else HttpAddress(**http),
+            command=tuple(data["command"]),
+            env_vars=data["env_vars"],
+        )
+
+
+@attrs.frozen(kw_only=True)
+class RunPlan:
+    """A whole run.
+
+    Attributes:
+        graph: The graph's name.
+        entry: Name of the entry service.
+        services: Dependencies first.
+        working_dir: Where workers run.
+        sys_path: The caller's import path, which the built-in worker takes over.
+        check_delay_s: Seconds between two rounds of housekeeping.
+    """
+
+    graph: str
+    entry: str
+    services: tuple[ServicePlan, ...]
+    working_dir: str
+    sys_path: tuple[str, ...]
+    check_delay_s: float = 1.0
+
+    def service(self, name: str) -> ServicePlan:
+        """The service of that name."""
+        return next(service for service in self.services if service.name == name)
+
+    def dependents_of(self, name: str) -> tuple[str, ...]:
+        """Names of the services that depend on *name* directly."""
+        return tuple(service.name for service in self.services if name in service.dependencies.values())
+
+    def to_data(self) -> dict[str, Any]:
+        """A mapping that JSON can hold."""
+        return {
+            "graph": self.graph,
+            "entry": self.entry,
+            "services": [service.to_data() for service in self.services],
+            "working_dir": self.working_dir,
+            "sys_path": list(self.sys_path),
+            "check_delay_s": self.check_delay_s,
+        }
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Self:
+        """The reverse of :meth:`to_data`."""
+        return cls(
+            graph=data["graph"],
+            entry=data["entry"],
+            services=tuple(ServicePlan.from_data(service) for service in data["services"]),
+            working_dir=data["working_dir"],
+            sys_path=tuple(data["sys_path"]),
+            check_delay_s=data["check_delay_s"],
+        )
+
+
+def make_plan(graph: BoundGraph, options: CircusOptions) -> RunPlan:
+    """Work out the plan of a bound graph, in the process that bound it."""
+    working_dir = options.working_dir or os.getcwd()  # noqa: PTH109
+    return RunPlan(
+        graph=graph.name,
+        entry=graph.entry.name,
+        services=tuple(_plan_service(service, graph) for service in graph.services),
+        working_dir=str(working_dir),
+        sys_path=tuple(entry or os.getcwd() for entry in sys.path),  # noqa: PTH109
+        check_delay_s=options.check_delay_s,
+    )
+
+
+def _plan_service(service: CircusService, graph: BoundGraph) -> ServicePlan:
+    definition = service.definition
+    dependencies = {
+        attribute: dependency.service_name
+        for attribute, dependency in definition.dependencies.items()
+        if dependency.service_name is not None
+    }
+    return ServicePlan(
+        name=definition.name,
+        target=definition.target,
+        config=service.config,
+        dependencies=dependencies,
+        http=_http_address(service, is_entry=definition.name == graph.entry.name),
+        command=service.command,
+        env_vars=service.options.env_vars,
+    )
+
+
+def _http_address(service: CircusService, *, is_entry: bool) -> HttpAddress | None:
+    if not service.definition.serves_http:
+        return None
+    http = service.config.http
+    default_port = attrs.fields(type(http)).port.default
+    port = 0 if not is_entry and http.port == default_port else http.port
+    return HttpAddress(host=http.host, port=port)
