@@ -1,0 +1,1 @@
+"""Runs on this machine: their private directories, their state, and how they are told what to do."""
