@@ -12,6 +12,7 @@ import msgspec
 
 from dynamo_core.errors import InvalidRequestError, UnsupportedValueError
 from dynamo_core.values.binding import find_binding_problems, find_name_problems
+from dynamo_core.values.deep_nesting import find_deep_msgpack_key
 from dynamo_core.values.encoding import check_and_encode, encode_wire, unsupported
 from dynamo_core.values.errors import ReadError
 from dynamo_core.values.json_arguments import JsonArguments
@@ -56,6 +57,7 @@ class EndpointCodec:
         self._safe = {name: value_type.safe for name, value_type in types.items()}
         self._positional = tuple(each.name for each in self._parameters if not each.keyword_only)
         self._names = frozenset(types)
+        self._count = len(self._positional) if len(self._positional) == len(types) else -1
         self._required = frozenset(each.name for each in self._parameters if each.is_required)
         self._keeps_views = any(value_type.keeps_views for value_type in types.values())
         self._decode = self._make_arguments_decoder(types).decode
@@ -87,7 +89,10 @@ class EndpointCodec:
             InvalidRequestError: They do not bind; every problem is named.
             UnsupportedValueError: One of them cannot be sent; the message has its path.
         """
-        arguments = self._bind(args, kwargs)
+        if kwargs or len(args) != self._count:
+            arguments = self._bind(args, kwargs)
+        else:
+            arguments = dict(zip(self._positional, args))  # noqa: B905  # as long as each other
         safe = self._safe
         try:
             for name, value in arguments.items():
@@ -154,7 +159,11 @@ class EndpointCodec:
     def _decode_each(self, payload: Buffer) -> dict[str, object]:
         try:
             given = _decode_raw(payload)
-        except (msgspec.MsgspecError, ValueError, RecursionError) as exc:
+        except RecursionError as exc:
+            raise self._invalid(
+                {find_deep_msgpack_key(bytes(payload)) or "arguments": "nested too deeply"}
+            ) from exc
+        except (msgspec.MsgspecError, ValueError) as exc:
             name = self._parameters[0].name if len(self._parameters) == 1 else "arguments"
             raise self._invalid({name: str(explain(exc, name))}) from exc
         problems = find_name_problems(self._parameters, given)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections import deque
 from collections.abc import Mapping
 from pathlib import PurePath
@@ -28,7 +27,9 @@ TEXT_TYPES: Final[tuple[type, ...]] = (
 """Classes that travel as their text, and are built from it again by annotation."""
 
 _SUBCLASSED: Final[tuple[Any, ...]] = (str, int, float, bytes)
-_HUGE_NUMBER: Final = re.compile(rb"[0-9]{19}")
+_DIGITS_TO_ZERO: Final = bytes(ord("0") if 48 <= byte < 58 else ord(" ") for byte in range(256))
+_HUGE_NUMBER: Final = b"0" * 19
+_SLICE_BYTES: Final = 1 << 20
 
 
 def _simplify(value: object) -> object:
@@ -88,14 +89,19 @@ _encode_json: Final = msgspec.json.Encoder(enc_hook=to_json).encode
 def encode_json(value: object) -> bytes:
     """Encode *value* as JSON; bytes become base64, integers past 64 bits raise ``OverflowError`` as on the wire."""
     document = _encode_json(value)
-    if _HUGE_NUMBER.search(document) is not None:
+    if has_huge_number(document):
         encode_wire(value)
     return document
 
 
 def has_huge_number(document: bytes) -> bool:
     """Whether some integer in the JSON *document* may pass 64 bits; a quick guess that errs to True."""
-    return _HUGE_NUMBER.search(document) is not None
+    if len(document) <= _SLICE_BYTES:
+        return _HUGE_NUMBER in document.translate(_DIGITS_TO_ZERO)
+    return any(
+        _HUGE_NUMBER in document[start : start + _SLICE_BYTES + len(_HUGE_NUMBER)].translate(_DIGITS_TO_ZERO)
+        for start in range(0, len(document), _SLICE_BYTES)
+    )
 
 
 def unsupported(

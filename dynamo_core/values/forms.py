@@ -8,7 +8,7 @@ import operator
 import sys
 import types
 import typing
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 if typing.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,10 +123,14 @@ def without_responses(form: Any) -> Any:
 
 def describe(form: Any) -> str:
     """Name *form* as its author wrote it, as near as can be."""
-    if form is None or form is type(None):
-        return "None"
-    if isinstance(form, TypeVar):
-        return form.__name__
-    if isinstance(form, type) and not typing.get_args(form):
+    if form in (None, type(None), Ellipsis):
+        return "..." if form is Ellipsis else "None"
+    arguments = typing.get_args(form)
+    origin: Any = typing.get_origin(form)
+    if isinstance(form, type) and not arguments:
         return form.__qualname__.rpartition("<locals>.")[2]
+    if origin in {typing.Union, types.UnionType}:
+        return " | ".join(describe(argument) for argument in arguments)
+    if isinstance(origin, type) and origin is not collections.abc.Callable and arguments:
+        return f"{origin.__name__}[{', '.join(map(describe, arguments))}]"
     return repr(form).replace("typing.", "").replace("collections.abc.", "")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from dynamo_core.errors import InvalidRequestError
 from dynamo_core.values.binding import find_name_problems
+from dynamo_core.values.deep_nesting import find_deep_json_key
 from dynamo_core.values.errors import MalformedRequestError, ReadError
 from dynamo_core.values.reading import ValueReader, explain
 
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from dynamo_core.definition import EndpointDefinition
 
 _BLANK: Final = b" \t\r\n"
-_TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
-_MAX_SCANNED_BYTES: Final = 1 << 20
-_DEEP: Final = 100
 
 _split: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -103,7 +100,7 @@ class JsonArguments:
         try:
             return _split(body)
         except RecursionError as exc:
-            raise self._invalid({_find_deep_key(body) or "body": "nested too deeply"}) from exc
+            raise self._invalid({find_deep_json_key(body) or "body": "nested too deeply"}) from exc
         except msgspec.ValidationError as exc:
             message = "must be an object of parameters by name"
             raise self._invalid({"body": message}) from exc
@@ -115,18 +112,3 @@ class JsonArguments:
 
     def _malformed(self, name: str, exc: ReadError) -> MalformedRequestError:
         return MalformedRequestError(self._service, self._endpoint.name, {name: f"not JSON: {exc}"})
-
-
-def _find_deep_key(body: bytes) -> str | None:
-    """Name the parameter whose value is nested absurdly deep; None when that does not show early on."""
-    depth, key = 0, b""
-    for match in _TOKEN.finditer(body, 0, _MAX_SCANNED_BYTES):
-        token = match.group()
-        if token[:1] == b'"':
-            if depth == 1:
-                key = token
-        else:
-            depth += 1 if token in b"[{" else -1
-            if depth > _DEEP:
-                return key[1:81].rstrip(b'"').decode("utf-8", "replace") or None
-    return None

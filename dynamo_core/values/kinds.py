@@ -140,11 +140,11 @@ class _Analysis:
             info = self._inspect()
         for path, part in walk_info(info):
             self._take_part(path, part)
-        members = _members(info)
-        exact = self._exact_types(members)
+        parts = members(info)
+        exact = self._exact_types(parts)
         if any(isinstance(member, mi.NoneType) for member in getattr(strip(info), "types", ())):
             exact |= {type(None)}
-        is_model = all(self._is_model(member) for member in members) and bool(members)
+        is_model = all(self._is_model(member) for member in parts) and bool(parts)
         return ValueType(
             name=self.name,
             annotation=self.annotation,
@@ -152,14 +152,14 @@ class _Analysis:
             form=self.form,
             is_model=is_model,
             is_bytes=isinstance(info, mi.BytesType),
-            is_list=any(isinstance(member, mi.CollectionType | mi.TupleType) for member in members),
+            is_list=any(isinstance(member, mi.CollectionType | mi.TupleType) for member in parts),
             is_any=isinstance(info, mi.AnyType),
             keeps_views=self.keeps_views,
             exact=exact,
-            safe=SCALARS | (self._safe_types(members) if self.has_untyped else exact - {dict}),
+            safe=SCALARS | (self._safe_types(parts) if self.has_untyped else exact - {dict}),
             readers=self.readers,
             document_readers=self.document_readers,
-            pydantic=self.pydantic if len(members) == 1 or self._is_adapted(info) else None,
+            pydantic=self.pydantic if len(parts) == 1 or self._is_adapted(info) else None,
             info=info,
         )
 
@@ -240,10 +240,10 @@ class _Analysis:
             return is_pydantic_model(member.cls)
         return isinstance(member, _MODEL_TYPES)
 
-    def _exact_types(self, members: tuple[mi.Type, ...]) -> frozenset[type]:
+    def _exact_types(self, parts: tuple[mi.Type, ...]) -> frozenset[type]:
         """Classes of which an instance fits without a closer look; empty where values count too."""
         found: set[type] = set()
-        for member in members:
+        for member in parts:
             kind = type(member)
             if _is_constrained(member):
                 continue
@@ -257,8 +257,8 @@ class _Analysis:
                 found.add(member.cls)
         return frozenset(found)
 
-    def _safe_types(self, members: tuple[mi.Type, ...]) -> frozenset[type]:
-        classes = [member.cls for member in members if isinstance(member, mi.CustomType)]
+    def _safe_types(self, parts: tuple[mi.Type, ...]) -> frozenset[type]:
+        classes = [member.cls for member in parts if isinstance(member, mi.CustomType)]
         return frozenset(cls for cls in classes if is_pydantic_model(cls))
 
 
@@ -327,7 +327,7 @@ def strip(info: mi.Type) -> mi.Type:
     return info
 
 
-def _members(info: mi.Type) -> tuple[mi.Type, ...]:
+def members(info: mi.Type) -> tuple[mi.Type, ...]:
     """The members of a union but None; the type itself, when it is none."""
     bare = strip(info)
     if not isinstance(bare, mi.UnionType):

@@ -23,6 +23,8 @@ _BY_NAME: Final[dict[str, bool]] = (
     else {}
 )
 _NOT_JSON: Final = (b"NaN", b"Infinity")
+_LIMITS: Final = ("recursion limit", "out of range")
+"""In messages about text that is JSON, but passes a limit of pydantic's parser."""
 
 
 class ModelReader:
@@ -30,15 +32,19 @@ class ModelReader:
 
     Args:
         annotation: A model class, or another type form.
+
+    Attributes:
+        is_root: A model that is one plain value; text given for it may be that value.
     """
 
     def __init__(self, annotation: Any) -> None:
         if isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel):
             self._owner: Any = annotation
-            self._is_root = issubclass(annotation, pydantic.RootModel)
-            self._takes_text = not self._is_root
+            self.is_root = issubclass(annotation, pydantic.RootModel)
+            self._takes_text = not self.is_root
         else:
             self._owner = _Adapted(annotation)
+            self.is_root = False
             self._takes_text = False
         self.annotation = annotation
 
@@ -64,7 +70,11 @@ class ModelReader:
         try:
             return self._owner.__pydantic_validator__.validate_json(encoded, **(_BY_NAME if is_wire else {}))
         except pydantic_core.ValidationError as exc:
-            is_malformed = any(error["type"] == "json_invalid" for error in exc.errors(**_BRIEF))
+            errors = exc.errors(**_BRIEF)
+            is_malformed = any(
+                error["type"] == "json_invalid" and not any(limit in error["msg"] for limit in _LIMITS)
+                for error in errors
+            )
             raise ReadError(summarise(exc), is_malformed=is_malformed) from exc
 
     def _read(self, data: object, options: dict[str, bool]) -> object:

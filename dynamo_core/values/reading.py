@@ -11,7 +11,8 @@ from msgspec import inspect as mi
 
 from dynamo_core.values.encoding import encode_wire, has_huge_number
 from dynamo_core.values.errors import ReadError
-from dynamo_core.values.kinds import Reader, ValueType, strip
+from dynamo_core.values.forms import flatten, is_pydantic_model
+from dynamo_core.values.kinds import Reader, ValueType, members, strip
 from dynamo_core.values.unknown_fields import UnknownFieldFinder
 
 if typing.TYPE_CHECKING:
@@ -52,7 +53,8 @@ def explain(exc: BaseException, name: str) -> ReadError:
     if isinstance(exc, msgspec.ValidationError):
         match = _AT.match(str(exc))
         message, path = (match.group(1), match.group(2)) if match else (str(exc), None)
-        message = message[:1].lower() + message[1:_MAX_MESSAGE]
+        own = isinstance(exc.__cause__, ReadError)
+        message = message[:_MAX_MESSAGE] if own else message[:1].lower() + message[1:_MAX_MESSAGE]
         inner = (path or "").removeprefix("$")
         return ReadError(f"{message} (at {name}{inner})" if inner else message)
     if isinstance(exc, msgspec.DecodeError):
@@ -112,19 +114,14 @@ class ValueReader:
             return self._read_json(text.encode("utf-8", "surrogatepass"))
         except Exception as exc:  # models of the user take part, and may raise anything
             problem = explain(exc, self.name)
-            if problem.is_malformed:
-                label = self.value_type.label
-                is_root = self.value_type.pydantic is not None and not str(fallback).lower().startswith(
-                    "expected"
-                )
-                raise (
-                    fallback
-                    if is_root
-                    else ReadError(
-                        f"expected {label} as a mapping or as its JSON text, got text that is not JSON"
-                    )
-                ) from exc
-            raise problem from exc
+            if not problem.is_malformed:
+                raise problem from exc
+            if self.value_type.pydantic is not None and self.value_type.pydantic.is_root:
+                raise fallback from exc  # its text may have been meant as a plain value
+            label = self.value_type.label
+            raise ReadError(
+                f"expected {label} as a mapping or as its JSON text, got text that is not JSON"
+            ) from exc
 
     def from_query(self, texts: Sequence[str]) -> object:
         """Read the values of one query parameter."""
@@ -195,16 +192,13 @@ class ValueReader:
 
 def _list_fields(value_type: ValueType) -> frozenset[str]:
     """Names of the model's fields that take several values."""
-    info = strip(value_type.info)
-    if isinstance(info, mi.DataclassType | mi.StructType | mi.TypedDictType):
-        return frozenset(
-            field.encode_name
-            for field in info.fields
-            if isinstance(strip(field.type), mi.CollectionType | mi.TupleType)
-        )
-    fields = getattr(value_type.annotation, "model_fields", {})
-    return frozenset(
-        field.alias or name
-        for name, field in fields.items()
-        if typing.get_origin(field.annotation) in {list, set, frozenset, tuple}
-    )
+    found: set[str] = set()
+    for info in members(value_type.info):
+        if isinstance(info, mi.DataclassType | mi.StructType | mi.TypedDictType):
+            listed = (mi.CollectionType, mi.TupleType)
+            found.update(field.encode_name for field in info.fields if isinstance(strip(field.type), listed))
+    for part in flatten(value_type.annotation):
+        for name, field in (part.model_fields if is_pydantic_model(part) else {}).items():
+            if typing.get_origin(field.annotation) in {list, set, frozenset, tuple}:
+                found.update({name, field.alias or name})
+    return frozenset(found)
