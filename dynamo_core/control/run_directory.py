@@ -279,8 +279,8 @@ def _publish(folder_descriptor: int, folder: RunsFolder) -> tuple[str, int]:
         os.mkdir(hidden, 0o700, dir_fd=folder_descriptor)
         descriptor = -1
         try:
+            os.chmod(hidden, 0o700, dir_fd=folder_descriptor)  # noqa: PTH101  # whatever the umask took away
             descriptor = os.open(hidden, OPEN_FOLDER, dir_fd=folder_descriptor)
-            os.fchmod(descriptor, 0o700)  # whatever the umask took away
             if try_lock(descriptor):
                 os.rename(hidden, run_id, src_dir_fd=folder_descriptor, dst_dir_fd=folder_descriptor)
                 return run_id, descriptor

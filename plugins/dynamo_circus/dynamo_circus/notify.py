@@ -1,0 +1,214 @@
+"""Readiness by the sd_notify convention: datagrams of ``KEY=VALUE`` lines to the socket ``NOTIFY_SOCKET`` names.
+
+Workers, ours and custom ones, send with :func:`notify` or any library that knows the convention.
+The supervisor receives with :class:`NotifySocket`; who sent is told by the kernel, never by the message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import struct
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+VARIABLE: Final = "NOTIFY_SOCKET"
+
+KEYS: Final = frozenset(
+    {"READY", "STATUS", "STOPPING", "RELOADING", "WATCHDOG", "ERRNO", "EXTEND_TIMEOUT_USEC"}
+)
+"""Keys that are listened to; MAINPID and all others are not, since the kernel says which process is which."""
+
+LARGEST_MESSAGE_BYTES: Final = 4096
+LONGEST_STATUS: Final = 256
+
+_CREDENTIALS: Final = struct.Struct("3i")
+_DESCRIPTOR: Final = struct.Struct("i")
+_MOST_DESCRIPTORS: Final = 253  # SCM_MAX_FD: the kernel lets nobody send more at once
+_ANCILLARY_BYTES: Final = socket.CMSG_SPACE(_CREDENTIALS.size) + socket.CMSG_SPACE(
+    _MOST_DESCRIPTORS * _DESCRIPTOR.size
+)
+_MESSAGES_PER_TURN: Final = 64
+
+Received = Callable[[int, Mapping[str, str]], None]
+"""Called with the sender's pid and what it said."""
+
+
+class NotifySocket:
+    """Where the workers of one run send their notifications.
+
+    Args:
+        path: Where to bind; in a directory of mode 0700.
+        received: Called on the event loop for each message that says something known.
+
+    Attributes:
+        path: Where it is bound; workers get it as ``NOTIFY_SOCKET``.
+        dropped: Messages that were not understood or came from another user.
+    """
+
+    def __init__(self, path: Path, received: Received) -> None:
+        self.path = path
+        self.dropped = 0
+        self._received = received
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._socket: socket.socket | None = None
+
+    def open(self) -> None:
+        """Bind the socket and start to listen on the running event loop.
+
+        Raises:
+            OSError: The path is taken, too long, or its directory is gone.
+        """
+        receiving = socket.socket(
+            socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+        )
+        try:
+            os.fchmod(receiving.fileno(), 0o600)  # Linux binds with this mode, so that it is never wider
+            receiving.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+            receiving.bind(os.fspath(self.path))
+            self.path.chmod(0o600)
+            self._loop = asyncio.get_running_loop()
+            self._loop.add_reader(receiving.fileno(), self._read_waiting)
+        except BaseException:
+            receiving.close()
+            raise
+        self._socket = receiving
+
+    def close(self) -> None:
+        """Stop listening and remove the socket's path. Safe to call twice."""
+        if self._socket is None or self._loop is None:
+            return
+        self._loop.remove_reader(self._socket.fileno())
+        self._socket.close()
+        self._socket = None
+        with contextlib.suppress(OSError):
+            self.path.unlink()
+
+    def _read_waiting(self) -> None:
+        """Take what is waiting, but not for ever: a flood of messages must not keep the loop from its work."""
+        for _ in range(_MESSAGES_PER_TURN):
+            if self._socket is None:
+                return
+            try:
+                content, ancillary, flags, _ = self._socket.recvmsg(
+                    LARGEST_MESSAGE_BYTES, _ANCILLARY_BYTES, socket.MSG_CMSG_CLOEXEC
+                )
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                logger.warning("cannot read a notification: %s", error)
+                return
+            pid = _sender(ancillary)
+            values = {} if flags & socket.MSG_TRUNC else parse(content)
+            if pid is None or not values:
+                self.dropped += 1
+                continue
+            try:
+                self._received(pid, values)
+            except Exception:
+                logger.exception("a notification of process %s was not handled", pid)
+
+
+def notify(
+    state: str | Mapping[str, str], *, wait_s: float = 1.0, environ: Mapping[str, str] | None = None
+) -> bool:
+    """Tell the supervisor something; nothing happens in a process that no supervisor listens to.
+
+    Args:
+        state: ``"READY=1"``, several such lines, or the same as a mapping.
+        wait_s: Seconds to wait while the supervisor's queue is full; 0 does not wait, so that it can be called on an
+            event loop.
+        environ: Environment to look for ``NOTIFY_SOCKET`` in; None means this process's.
+
+    Returns:
+        Whether it was handed over.
+
+    Raises:
+        ValueError: A key or value cannot be sent.
+    """
+    message = (
+        state if isinstance(state, str) else "\n".join(_line(key, value) for key, value in state.items())
+    )
+    address = (os.environ if environ is None else environ).get(VARIABLE, "")
+    if not address.startswith(("/", "@")):
+        return False
+    target = "\0" + address[1:] if address.startswith("@") else address
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sending:
+        sending.settimeout(wait_s)
+        try:
+            sending.connect(target)
+            sending.send(message.encode())
+        except (OSError, UnicodeError) as error:
+            logger.debug("cannot notify %s: %s", address, error)
+            return False
+    return True
+
+
+def parse(content: bytes) -> dict[str, str]:
+    """What a message says, by key; unknown keys and lines without a value are left out.
+
+    Control characters in a status are replaced, since it is shown on terminals.
+    """
+    values: dict[str, str] = {}
+    for line in content.decode("utf-8", "replace").split("\n"):
+        key, sign, value = line.partition("=")
+        if sign and key in KEYS:
+            values[key] = value
+    if "STATUS" in values:
+        shown = values["STATUS"][:LONGEST_STATUS]
+        values["STATUS"] = "".join(
+            letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in shown
+        )
+    for key in ("ERRNO", "EXTEND_TIMEOUT_USEC"):
+        if not (
+            values.get(key, "0").isdecimal()
+            and values.get(key, "0").isascii()
+            and len(values.get(key, "0")) <= 15
+        ):
+            del values[key]
+    return values
+
+
+def session_of(pid: int) -> int | None:
+    """The session of a process; None when it is gone, and nothing can be said about it any more."""
+    try:
+        return os.getsid(pid)
+    except (ProcessLookupError, PermissionError):
+        return None
+
+
+def is_from_worker(sender_pid: int, worker_pid: int) -> bool:
+    """Whether a sender is the worker, which leads a session, or belongs to that session."""
+    return sender_pid == worker_pid or session_of(sender_pid) == worker_pid
+
+
+def _line(key: str, value: str) -> str:
+    if "\n" in key or "=" in key or "\n" in value:
+        raise ValueError(f"a notification's key and value must be of one line, got {key!r} and {value!r}")
+    return f"{key}={value}"
+
+
+def _sender(ancillary: list[tuple[int, int, bytes]]) -> int | None:
+    """The sender's pid as the kernel tells it; closes every descriptor that was sent along."""
+    pid: int | None = None
+    for level, kind, content in ancillary:
+        if level != socket.SOL_SOCKET:
+            continue
+        if kind == socket.SCM_RIGHTS:
+            for (descriptor,) in _DESCRIPTOR.iter_unpack(
+                content[: len(content) // _DESCRIPTOR.size * _DESCRIPTOR.size]
+            ):
+                os.close(descriptor)
+        elif kind == socket.SCM_CREDENTIALS and len(content) >= _CREDENTIALS.size:
+            sender, uid, _ = _CREDENTIALS.unpack_from(content)
+            if uid == os.geteuid() and sender > 0:
+                pid = sender
+    return pid
