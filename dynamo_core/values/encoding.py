@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from dynamo_core.errors import UnsupportedValueError
-from dynamo_core.values.plain import check_plain, find_unsupported
+from dynamo_core.values.plain import UnsupportedSearch, check_plain
 
 TEXT_TYPES: Final[tuple[type, ...]] = (
     PurePath,
@@ -57,25 +57,23 @@ def _simplify_pydantic(value: object) -> object:
     reveal = getattr(value, "get_secret_value", None)
     if reveal is not None:
         return reveal()
-    if hasattr(value, "__str__") and "Url" in "".join(base.__name__ for base in type(value).__mro__):
+    if any("Url" in base.__name__ or "Dsn" in base.__name__ for base in type(value).__mro__):
         return str(value)
     raise TypeError(f"cannot send objects of type {type(value).__name__}")
 
 
 def to_wire(value: object) -> object:
     """Hook of the msgpack encoder: pydantic models become maps by field name, with native values in them."""
-    serializer: Any = getattr(
-        type(value), "__pydantic_serializer__", None
-    )  # pydantic need not be importable here
-    if serializer is not None:
+    if hasattr(value, "__pydantic_root_model__"):  # every model has it; pydantic need not be importable here
+        serializer: Any = type(value).__pydantic_serializer__  # type: ignore[attr-defined]
         return serializer.to_python(value, round_trip=True, by_alias=False, warnings=False)
     return _simplify(value)
 
 
 def to_json(value: object) -> object:
     """Hook of the JSON encoder: pydantic models become the JSON that pydantic makes, aliases and all."""
-    serializer: Any = getattr(type(value), "__pydantic_serializer__", None)
-    if serializer is not None:
+    if hasattr(value, "__pydantic_root_model__"):
+        serializer: Any = type(value).__pydantic_serializer__  # type: ignore[attr-defined]
         return msgspec.Raw(serializer.to_json(value, by_alias=True, warnings=False))
     if hasattr(value, "get_secret_value"):
         return str(value)
@@ -115,10 +113,10 @@ def unsupported(
         exc: What the encoder or the check before it raised.
         is_json: They were meant for JSON.
     """
-    encode = encode_json if is_json else encode_wire
+    search = UnsupportedSearch(encode_json if is_json else encode_wire)
     try:
         for name, value in values.items():
-            reason = find_unsupported(value, name, encode)
+            reason = search.find(value, name)
             if reason is not None:
                 return UnsupportedValueError(f"{what}: {reason}")
     except RecursionError:

@@ -212,7 +212,8 @@ class _Analysis:
                 hidden = [field for field in _init_fields(part.cls) if field.startswith("_")]
                 if hidden:
                     raise self._unusable(
-                        f"{where}{part.cls.__name__}.{hidden[0]} starts with '_', and such fields are not sent"
+                        f"{where}field {hidden[0]!r} of {part.cls.__name__} starts with '_'; "
+                        "such fields of attrs classes are not sent"
                     )
             case _:
                 pass
@@ -355,8 +356,8 @@ def _is_constrained(info: mi.Type) -> bool:
 
 
 def _init_fields(cls: Any) -> tuple[str, ...]:
-    fields = getattr(cls, "__attrs_attrs__", None) or getattr(cls, "__dataclass_fields__", {}).values()
-    return tuple(field.name for field in fields if field.init)
+    """Fields of an attrs class that its caller gives; msgspec does not send those that start with '_'."""
+    return tuple(field.name for field in getattr(cls, "__attrs_attrs__", ()) if field.init)
 
 
 def _first_line(exc: BaseException) -> str:

@@ -3,7 +3,7 @@
 msgspec checks integers and types itself while it encodes, but takes any key and follows a cycle until Python's
 recursion limit.
 :func:`check_plain` is the quick look before encoding, made only where an annotation leaves room for such values.
-:func:`find_unsupported` runs after something has failed and finds the path to it.
+:class:`UnsupportedSearch` runs after something has failed and finds the path to it.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def check_plain(value: object, depth: int = 0) -> None:
     Integers and unknown types are left to the encoder, pydantic models to pydantic.
 
     Raises:
-        UnsupportedPlainValueError: There is one; :func:`find_unsupported` tells where.
+        UnsupportedPlainValueError: There is one; :class:`UnsupportedSearch` tells where.
     """
     kind = type(value)
     if kind is dict:
@@ -78,7 +78,7 @@ def _check_sequence(values: Sequence[object], depth: int) -> None:
         raise UnsupportedPlainValueError
     if len(values) > _LONG_LIST and type(values[0]) in _NUMBERS:
         try:
-            sum(values, 0.0)  # type: ignore[arg-type]  # no mapping can be added to a number: that is the test
+            sum(values, 0.0)  # type: ignore[type-var]  # no mapping can be added to a number: that is the test
         except (TypeError, ValueError, OverflowError):
             pass
         else:
@@ -106,82 +106,93 @@ def _check_other(value: object, depth: int) -> None:
 # --- after something failed -------------------------------------------------------------------------------
 
 
-def find_unsupported(value: object, path: str, encode: Callable[[object], bytes]) -> str | None:
-    """Find the first thing in *value* that cannot be sent.
+class UnsupportedSearch:
+    """Finds the first thing in a value that cannot be sent.
 
     Args:
-        value: What failed to encode.
-        path: What to call it, such as the name of its parameter.
         encode: Encodes one value of the target format, or raises.
-
-    Returns:
-        Path and reason, or None when there is nothing wrong with it.
     """
-    return _find(value, path, encode, ())
 
+    def __init__(self, encode: Callable[[object], bytes]) -> None:
+        self._encode = encode
+        self._above: list[int] = []
+        self._models = 0
 
-def _find(value: object, path: str, encode: Callable[[object], bytes], above: tuple[int, ...]) -> str | None:  # noqa: PLR0911  # one per kind
-    if id(value) in above:
-        return f"{path} contains itself"
-    if len(above) >= MAX_DEPTH:
-        return f"{_shorten(path)} is nested deeper than {MAX_DEPTH} levels (or contains itself)"
-    if isinstance(value, Mapping):
-        return _find_in_mapping(value, path, encode, (*above, id(value)))
-    if isinstance(value, list | tuple | AbstractSet):
-        items = ((f"{path}[{index}]", item) for index, item in enumerate(value))
-        return _find_in_items(items, encode, (*above, id(value)))
-    names = field_names(type(value))
-    if names is not None:
-        fields = ((f"{path}.{name}", getattr(value, name, None)) for name in names)
-        return _find_in_items(fields, encode, (*above, id(value))) or _describe_failure(value, path, encode)
-    dump = getattr(type(value), "__pydantic_serializer__", None)
-    if dump is not None:
+    def find(self, value: object, path: str) -> str | None:
+        """Give path and reason; None when there is nothing wrong with *value*.
+
+        Args:
+            value: What failed to encode.
+            path: What to call it, such as the name of its parameter.
+        """
+        if type(value) in SCALARS:
+            return self._describe_failure(value, path)
+        if id(value) in self._above:
+            return f"{_shorten(path)} contains itself"
+        if len(self._above) >= MAX_DEPTH:
+            return f"{_shorten(path)} is nested deeper than {MAX_DEPTH} levels (or contains itself)"
+        self._above.append(id(value))
         try:
-            dumped = dump.to_python(value, round_trip=True, warnings=False)
+            return self._find_inside(value, path)
+        finally:
+            self._above.pop()
+
+    def _find_inside(self, value: object, path: str) -> str | None:
+        if isinstance(value, Mapping):
+            return self._find_in_mapping(value, path)
+        if isinstance(value, list | tuple | AbstractSet):
+            return self._find_in_items((f"{path}[{index}]", item) for index, item in enumerate(value))
+        names = field_names(type(value))
+        if names is not None:
+            fields = ((f"{path}.{name}", getattr(value, name, None)) for name in names)
+            return self._find_in_items(fields) or self._describe_failure(value, path)
+        if hasattr(value, "__pydantic_root_model__"):
+            return self._find_in_model(value, path) or self._describe_failure(value, path)
+        return self._describe_failure(value, path)
+
+    def _find_in_model(self, value: object, path: str) -> str | None:
+        serializer = type(value).__pydantic_serializer__  # type: ignore[attr-defined]  # every pydantic model's
+        try:
+            dumped = serializer.to_python(value, round_trip=True, warnings=False)
         except Exception as exc:  # noqa: BLE001  # the model's own code; becomes the reason
             return f"{path} cannot be dumped by its model {type(value).__name__}: {exc}"
-        if type(dumped) is not type(value):
-            return _find_in_items([(path, dumped)], encode, (*above, id(value)))
-    return _describe_failure(value, path, encode)
+        self._models += 1
+        try:
+            return self.find(dumped, path)
+        finally:
+            self._models -= 1
 
+    def _find_in_mapping(self, value: Mapping[object, object], path: str) -> str | None:
+        for key in value:
+            if not isinstance(key, str) and not self._models:
+                return f"{path} has a key of type {type(key).__name__}: keys must be text"
+            reason = self._describe_failure(key, f"{path} has a key that")
+            if reason is not None:
+                return reason
+        return self._find_in_items((_join(path, str(key)), item) for key, item in value.items())
 
-def _find_in_mapping(
-    value: Mapping[object, object], path: str, encode: Callable[[object], bytes], above: tuple[int, ...]
-) -> str | None:
-    for key in value:
-        if not isinstance(key, str):
-            return f"{path} has a key of type {type(key).__name__}: keys must be text"
-        reason = _describe_failure(key, f"{path} has a key that", encode)
-        if reason is not None:
-            return reason
-    return _find_in_items(((_join(path, str(key)), item) for key, item in value.items()), encode, above)
+    def _find_in_items(self, items: Iterable[tuple[str, object]]) -> str | None:
+        for path, item in items:
+            reason = self.find(item, path)
+            if reason is not None:
+                return reason
+        return None
 
-
-def _find_in_items(
-    items: Iterable[tuple[str, object]], encode: Callable[[object], bytes], above: tuple[int, ...]
-) -> str | None:
-    for path, item in items:
-        reason = _find(item, path, encode, above)
-        if reason is not None:
-            return reason
-    return None
-
-
-def _describe_failure(value: object, path: str, encode: Callable[[object], bytes]) -> str | None:
-    try:
-        encode(value)
-    except OverflowError:
-        bits = value.bit_length() if isinstance(value, int) else 0
-        return f"{path} is an integer of {bits} bits: integers must be within -2**63 .. 2**64-1"
-    except UnicodeEncodeError:
-        return f"{path} is text with lone surrogates, which UTF-8 cannot hold"
-    except RecursionError:
-        return f"{path} is nested too deeply (or contains itself)"
-    except Exception as exc:  # noqa: BLE001  # a hook of the user's class; becomes the reason
-        known = isinstance(exc, TypeError) and str(exc).startswith(("Encoding objects", "cannot send"))
-        reason = "" if known else f" ({exc})"
-        return f"{path} is of type {type(value).__name__}, which cannot be sent{reason}"
-    return None
+    def _describe_failure(self, value: object, path: str) -> str | None:
+        try:
+            self._encode(value)
+        except OverflowError:
+            bits = value.bit_length() if isinstance(value, int) else 0
+            return f"{path} is an integer of {bits} bits: integers must be within -2**63 .. 2**64-1"
+        except UnicodeEncodeError:
+            return f"{path} is text with lone surrogates, which UTF-8 cannot hold"
+        except RecursionError:
+            return f"{_shorten(path)} is nested too deeply (or contains itself)"
+        except Exception as exc:  # noqa: BLE001  # a hook of the user's class; becomes the reason
+            known = isinstance(exc, TypeError) and str(exc).startswith(("Encoding objects", "cannot send"))
+            reason = "" if known else f" ({exc})"
+            return f"{path} is of type {type(value).__name__}, which cannot be sent{reason}"
+        return None
 
 
 def _join(path: str, key: str) -> str:
