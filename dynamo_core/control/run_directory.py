@@ -233,11 +233,8 @@ def sweep_dead_runs(base: Path | None = None, *, environ: Mapping[str, str] | No
             contextlib.suppress(FileNotFoundError, RunDirectoryError),
             folder.opened(create=False) as descriptor,
         ):
-            removed += [
-                name
-                for name in sorted(os.listdir(descriptor))
-                if _sweep(descriptor, folder.path, name)  # noqa: PTH208
-            ]
+            names = sorted(os.listdir(descriptor))  # noqa: PTH208  # by descriptor
+            removed += [name for name in names if _sweep(descriptor, folder.path, name)]
     return tuple(name for name in removed if RUN_ID.fullmatch(name))
 
 
@@ -279,7 +276,7 @@ def _publish(folder_descriptor: int, folder: RunsFolder) -> tuple[str, int]:
         os.mkdir(hidden, 0o700, dir_fd=folder_descriptor)
         descriptor = -1
         try:
-            os.chmod(hidden, 0o700, dir_fd=folder_descriptor)  # noqa: PTH101  # whatever the umask took away
+            os.chmod(hidden, 0o700, dir_fd=folder_descriptor)  # whatever the umask took away
             descriptor = os.open(hidden, OPEN_FOLDER, dir_fd=folder_descriptor)
             if try_lock(descriptor):
                 os.rename(hidden, run_id, src_dir_fd=folder_descriptor, dst_dir_fd=folder_descriptor)

@@ -48,12 +48,14 @@ class Guardian:
         return self._process.pid if self._process is not None else None
 
     def start(self) -> None:
-        """Start the guardian, or start it again if it has died; registered groups are told to it.
+        """Start the guardian, or another in place of one that has died; registered groups are told to it.
+
+        The end of the one before has to have been collected.
 
         Raises:
             OSError: It cannot be started.
         """
-        self._let_go()
+        self.close()
         read_end, write_end = os.pipe()
         try:
             self._process = subprocess.Popen(  # noqa: S603  # our own program
