@@ -133,8 +133,8 @@ def guarded(folder: Path) -> Iterator[tuple[RunDirectory, Guardian]]:
     guardian.start()
     yield run, guardian
     guardian.close()
+    run.remove()  # a guardian that lost its line waits for this
     guardian.wait(10)
-    run.remove()
 
 
 def test_death_of_the_supervisor_kills_every_group(supervisor: StandIn) -> None:
@@ -153,6 +153,26 @@ def test_death_of_the_supervisor_leaves_no_directory(supervisor: StandIn, folder
         assert not supervisor.directory.exists()
         assert other.is_intact
         assert sweep_dead_runs(folder) == ()
+
+
+def test_death_of_the_supervisor_kills_what_left_its_group(guarded: tuple[RunDirectory, Guardian]) -> None:
+    """A daemon that a worker started is known by its environment; one of another run is not touched."""
+    run, guardian = guarded
+    owned = {"PATH": os.environ["PATH"], "DYNAMO_WORKER_ID": f"{run.run_id}/Backend/0/1"}
+    foreign = owned | {
+        "DYNAMO_WORKER_ID": f"{run.run_id}0/Backend/0/1",
+        "X": f"DYNAMO_WORKER_ID={run.run_id}/",
+    }
+    with (
+        subprocess.Popen(["sleep", "1000"], env=owned, start_new_session=True) as daemon,
+        subprocess.Popen(["sleep", "1000"], env=foreign, start_new_session=True) as stranger,
+    ):
+        guardian._let_go()
+        assert daemon.wait(10) == -signal.SIGKILL
+        run.remove()
+        guardian.wait(10)
+        assert stranger.poll() is None
+        stranger.kill()
 
 
 def test_clean_end_kills_nothing(supervisor: StandIn) -> None:

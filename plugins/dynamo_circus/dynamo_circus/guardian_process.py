@@ -2,8 +2,9 @@
 
 Run as ``python -I -S guardian_process.py RUN_ID RUN_DIRECTORY`` with the life-line, the read end of a pipe, as
 standard input. The supervisor writes lines: ``+PGID`` and ``-PGID`` as workers come and go, ``.`` as its last word.
-When the pipe ends without that word, the supervisor is dead: every group is killed, and once the lock on the run
-directory is free, the directory is removed.
+When the pipe ends without that word, the supervisor is dead: every group is killed, then everything else whose
+environment says that a worker of the run started it, and once the lock on the run directory is free, the directory
+is removed.
 As little as can be is imported, to be small: not even ``os``. :mod:`dynamo_circus.guardian` starts it.
 """
 
@@ -32,6 +33,11 @@ SIGNALS_TO_IGNORE = (
 )
 READ_BYTES = 65536
 MOST_DESCRIPTORS = 65536
+MOST_PASSES = 20
+LARGEST_ENVIRONMENT_BYTES = 4 * 1024 * 1024
+
+OWNER_VARIABLE = "DYNAMO_WORKER_ID"
+"""In the environment of every worker, and so of what it starts: run id, ``/``, and which worker."""
 OPEN_FOLDER = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC
 FILE_TYPE = 0o170000
 FOLDER = 0o040000
@@ -61,7 +67,7 @@ class Registry:
                 (self.groups.add if sign == b"+" else self.groups.discard)(int(number))
 
 
-def main(directory: str) -> int:
+def main(run_id: str, directory: str) -> int:
     """Guard until the life-line ends, then clear up; gives the exit status."""
     isolate()
     registry = Registry()
@@ -70,6 +76,7 @@ def main(directory: str) -> int:
     if registry.has_ended_well:
         return 0
     kill(registry.groups)
+    kill_owned(f"{OWNER_VARIABLE}={run_id}/".encode())
     remove_when_free(directory)
     return 0
 
@@ -93,6 +100,42 @@ def kill(groups: set[int]) -> None:
             posix.killpg(group, signal.SIGKILL)
         except OSError:
             pass  # gone, or no longer ours
+
+
+def kill_owned(mark: bytes) -> None:
+    """Kill every process whose environment has a variable that begins with *mark*.
+
+    That is what a worker's children are that left its group. They may be forking, so this looks until it finds none.
+    """
+    if sys.platform != "linux":
+        return
+    for _ in range(MOST_PASSES):
+        if not sum(kill_if_owned(int(name), mark) for name in posix.listdir("/proc") if name.isdigit()):
+            return
+
+
+def kill_if_owned(pid: int, mark: bytes) -> bool:
+    """Kill one process if its environment has the mark; whether it has."""
+    try:
+        process = posix.pidfd_open(pid)  # its number may be used again before it is killed, this cannot
+    except OSError:
+        return False
+    try:
+        environ = posix.open(f"/proc/{pid}/environ", posix.O_RDONLY | posix.O_CLOEXEC)
+        try:
+            content = b"\0"
+            while (part := posix.read(environ, READ_BYTES)) and len(content) < LARGEST_ENVIRONMENT_BYTES:
+                content += part
+        finally:
+            posix.close(environ)
+        if b"\0" + mark not in content:
+            return False
+        signal.pidfd_send_signal(process, signal.SIGKILL)
+    except OSError:
+        return False  # gone, or another user's
+    finally:
+        posix.close(process)
+    return True
 
 
 def remove_when_free(directory: str) -> None:
@@ -130,4 +173,4 @@ def empty(descriptor: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[2]))
+    sys.exit(main(sys.argv[1], sys.argv[2]))
