@@ -56,6 +56,9 @@ class EndpointCodec:
         self._readers = {name: ValueReader(value_type) for name, value_type in types.items()}
         self._safe = {name: value_type.safe for name, value_type in types.items()}
         self._positional = tuple(each.name for each in self._parameters if not each.keyword_only)
+        self._completers = tuple(
+            (each.name, each.completer) for each in self._readers.values() if each.completer
+        )
         self._names = frozenset(types)
         self._count = len(self._positional) if len(self._positional) == len(types) else -1
         self._required = frozenset(each.name for each in self._parameters if each.is_required)
@@ -122,9 +125,12 @@ class EndpointCodec:
             UnsupportedValueError: It does not fit the annotation.
         """
         try:
-            return self._decode_result(bytes(payload) if self._result.keeps_views else payload)
+            result: object = self._decode_result(bytes(payload) if self._result.keeps_views else payload)
+            if self._result_reader.completer is not None:
+                self._result_reader.completer.complete(result)
         except Exception as exc:  # models of the user take part, and may raise anything
             raise self._misfit(exc) from exc
+        return result
 
     def decode_items(self, payload: Buffer) -> list[object]:
         """Read an array of a stream's items, each as the endpoint's annotation says.
@@ -134,6 +140,9 @@ class EndpointCodec:
         """
         try:
             items: list[object] = self._decode_items(bytes(payload) if self._result.keeps_views else payload)
+            if self._result_reader.completer is not None:
+                for item in items:
+                    self._result_reader.completer.complete(item)
         except Exception as exc:  # models of the user take part, and may raise anything
             raise self._misfit(exc) from exc
         return items
@@ -150,6 +159,8 @@ class EndpointCodec:
             payload = bytes(payload)
         try:
             arguments: dict[str, object] = self._decode(payload)
+            for name, completer in self._completers:
+                completer.complete(arguments.get(name))
             if payload[0] == _FIXMAP | len(arguments) or _has_exactly(payload, len(arguments)):
                 return arguments
         except Exception:  # noqa: BLE001  # reading one by one finds it again, and says what it is

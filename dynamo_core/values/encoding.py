@@ -121,6 +121,8 @@ def unsupported(
                 return UnsupportedValueError(f"{what}: {reason}")
     except RecursionError:
         return UnsupportedValueError(f"{what}: a value is nested too deeply (or contains itself)")
+    except Exception as found:  # noqa: BLE001  # user classes take part, and may raise anything
+        exc = found
     return UnsupportedValueError(f"{what}: a value cannot be sent: {type(exc).__name__}: {exc}")
 
 

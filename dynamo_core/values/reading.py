@@ -9,6 +9,7 @@ from typing import Any, Final, NoReturn
 import msgspec
 from msgspec import inspect as mi
 
+from dynamo_core.values.completion import make_completer
 from dynamo_core.values.encoding import encode_wire, has_huge_number
 from dynamo_core.values.errors import ReadError
 from dynamo_core.values.forms import flatten, is_pydantic_model
@@ -70,6 +71,9 @@ class ValueReader:
 
     Args:
         value_type: What :func:`dynamo_core.values.kinds.analyse` made of the annotation.
+
+    Attributes:
+        completer: Completes what msgspec decoded; None when that is complete.
     """
 
     def __init__(self, value_type: ValueType) -> None:
@@ -82,11 +86,12 @@ class ValueReader:
         )
         self._unknown = UnknownFieldFinder(value_type.info)
         self._list_fields = _list_fields(value_type)
+        self.completer = make_completer(value_type.info)
 
     def from_wire(self, payload: bytes | bytearray | memoryview) -> object:
         """Read one msgpack value; a model may also be its JSON text."""
         try:
-            return self._wire.decode(payload)
+            return self._complete(self._wire.decode(payload))
         except Exception as exc:  # models of the user take part, and may raise anything
             problem = explain(exc, self.name)
             text = self._find_text(payload, is_json=False)
@@ -152,7 +157,8 @@ class ValueReader:
 
     def _convert(self, data: object) -> object:
         try:
-            return msgspec.convert(data, self.value_type.form, strict=False, dec_hook=self._document_hook)
+            value = msgspec.convert(data, self.value_type.form, strict=False, dec_hook=self._document_hook)
+            return self._complete(value)
         except Exception as exc:  # models of the user take part, and may raise anything
             raise explain(exc, self.name) from exc
 
@@ -160,7 +166,12 @@ class ValueReader:
         pydantic = self.value_type.pydantic
         if pydantic is not None and document.strip(_BLANK) != b"null":
             return pydantic.from_json(document)
-        return self._json.decode(document)
+        return self._complete(self._json.decode(document))
+
+    def _complete(self, value: object) -> object:
+        if self.completer is not None:
+            self.completer.complete(value)
+        return value
 
     def _check_document(self, document: bytes, value: object) -> None:
         """Refuse what typed reading lets through: unknown fields, and integers past 64 bits."""
