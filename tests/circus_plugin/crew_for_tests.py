@@ -7,17 +7,20 @@ import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dynamo_circus.supervisor.arbiter import Arbiter
 from dynamo_circus.supervisor.process import Launch, Process
 from dynamo_circus.supervisor.reaper import OWNER_VARIABLE, Reaper
-from dynamo_circus.supervisor.slots import Slot
 from dynamo_circus.supervisor.sockets import SlotSocket
 from dynamo_circus.supervisor.watcher import Watcher
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from dynamo_circus.supervisor.slots import Slot
 
 PATIENCE_S = 30.0
 
@@ -83,7 +86,9 @@ class RecordingCrew:
         self.scripts[name] = script
         sockets = []
         for index in range(slots):
-            found = SlotSocket(f"{name}.{index}", service=name, slot=index, path=self.folder / f"{name}.{index}")
+            found = SlotSocket(
+                f"{name}.{index}", service=name, slot=index, path=self.folder / f"{name}.{index}"
+            )
             found.bind_and_listen()
             self.arbiter.sockets[found.name] = found
             sockets.append(found)
@@ -116,6 +121,9 @@ class RecordingCrew:
 
     def became_ready(self, watcher: Watcher, slot: Slot, process: Process) -> None:
         self.told.append(("ready", watcher.name, slot.index, process.pid))
+
+    def group_killed(self, pid: int) -> None:
+        self.told.append(("killed", "", 0, pid))
 
     def ended(self, watcher: Watcher, slot: Slot, process: Process) -> None:
         self.told.append(("ended", watcher.name, slot.index, process.exit_status))

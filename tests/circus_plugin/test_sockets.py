@@ -6,13 +6,16 @@ import os
 import socket
 import stat
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from dynamo_circus.supervisor.sockets import HttpSocket, SlotSocket, check_path_length
 
 from dynamo_core.errors import AddressInUseError, RunDirectoryError, StartError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.fixture
@@ -92,5 +95,8 @@ def test_taken_port_is_named() -> None:
 
 def test_foreign_address_is_a_start_error() -> None:
     """An address this machine does not have is told as such."""
-    with HttpSocket("h", service="A", host="203.0.113.1", port=0) as found, pytest.raises(StartError, match="203.0.113.1"):
+    with (
+        HttpSocket("h", service="A", host="203.0.113.1", port=0) as found,
+        pytest.raises(StartError, match="203.0.113.1"),
+    ):
         found.bind_and_listen()

@@ -6,11 +6,14 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from .crew_for_tests import IGNORE_TERM, SLEEP, is_alive, running_crew, until
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="supervision is built on Linux")
 
@@ -144,7 +147,9 @@ async def test_hurry_shortens_a_running_grace() -> None:
         await crew.arbiter.start()
         await until(lambda: crew.lines, "the worker is deaf")
         stopping = crew.tasks.create_task(watcher._stop())
-        await until(lambda: watcher.slots[0].process and watcher.slots[0].process.stopping, "it is being stopped")
+        await until(
+            lambda: watcher.slots[0].process and watcher.slots[0].process.stopping, "it is being stopped"
+        )
         watcher.hurry(0.05)
         await stopping
         assert crew.count("ended") == 1
@@ -186,7 +191,10 @@ async def test_children_in_the_group_die_with_their_worker(tmp_path: Path) -> No
 
 async def test_adopted_orphan_is_reaped_and_counted() -> None:
     """A daemonised grandchild that ends leaves no zombie."""
-    script = "import os\nif os.fork() == 0:\n    os.setsid()\n    os.fork()\n    os._exit(0)\nos.wait()\nprint('up', flush=True)\n" + SLEEP
+    script = (
+        "import os\nif os.fork() == 0:\n    os.setsid()\n    os.fork()\n    os._exit(0)\nos.wait()\nprint('up', flush=True)\n"
+        + SLEEP
+    )
     async with running_crew() as crew:
         crew.add("A", script)
         await crew.arbiter.start()

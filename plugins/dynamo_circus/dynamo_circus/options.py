@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import attrs
 from attrs.validators import gt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 
 def _texts(values: Iterable[object] | None) -> tuple[str, ...] | None:
@@ -24,7 +27,9 @@ def _variables(values: Mapping[str, object] | None) -> Mapping[str, str]:
 
 def _check_one_command(instance: CircusOptions, _: object, command: tuple[str, ...] | None) -> None:
     if command is not None and instance.args is not None:
-        raise ValueError("args and command exclude each other: args are for this interpreter, command is a program")
+        raise ValueError(
+            "args and command exclude each other: args are for this interpreter, command is a program"
+        )
     if command is not None and not command:
         raise ValueError("command must name a program")
 
@@ -45,7 +50,9 @@ class CircusOptions:
     """
 
     args: tuple[str, ...] | None = attrs.field(default=None, converter=_texts)
-    command: tuple[str, ...] | None = attrs.field(default=None, converter=_texts, validator=_check_one_command)
+    command: tuple[str, ...] | None = attrs.field(
+        default=None, converter=_texts, validator=_check_one_command
+    )
     env_vars: Mapping[str, str] = attrs.field(default=None, converter=_variables)
     check_delay_s: float = attrs.field(default=1.0, converter=float, validator=gt(0))
     working_dir: Path | None = attrs.field(default=None, converter=attrs.converters.optional(Path))

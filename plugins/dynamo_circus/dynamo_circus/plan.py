@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 import attrs
@@ -12,7 +11,10 @@ from dynamo_core.config import ServiceConfig
 from dynamo_core.import_target import ImportTarget
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dynamo_core.provider import BoundGraph
+
     from dynamo_circus.options import CircusOptions
     from dynamo_circus.service import CircusService
 
@@ -143,13 +145,13 @@ class RunPlan:
 
 def make_plan(graph: BoundGraph, options: CircusOptions) -> RunPlan:
     """Work out the plan of a bound graph, in the process that bound it."""
-    working_dir = options.working_dir or os.getcwd()  # noqa: PTH109
+    working_dir = options.working_dir or os.getcwd()
     return RunPlan(
         graph=graph.name,
         entry=graph.entry.name,
         services=tuple(_plan_service(service, graph) for service in graph.services),
         working_dir=str(working_dir),
-        sys_path=tuple(entry or os.getcwd() for entry in sys.path),  # noqa: PTH109
+        sys_path=tuple(entry or os.getcwd() for entry in sys.path),
         check_delay_s=options.check_delay_s,
     )
 

@@ -6,13 +6,14 @@ The caller's environment, less what is not for this service, plus what the servi
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Final
 
 from dynamo_core import environment
 from dynamo_core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from dynamo_core.config import ServiceConfig
 
 NEVER_INHERITED: Final = frozenset(
@@ -58,6 +59,9 @@ def pick_secrets(base: Mapping[str, str], config: ServiceConfig, *, service: str
     missing = [name for name in config.secrets if name not in base]
     if missing:
         raise ConfigError(
-            *(f"services.{service}.secrets names {name!r}, which is not in the environment" for name in missing)
+            *(
+                f"services.{service}.secrets names {name!r}, which is not in the environment"
+                for name in missing
+            )
         )
     return {name: base[name] for name in config.secrets}

@@ -16,7 +16,6 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import circus.arbiter as _circus_arbiter
@@ -28,6 +27,8 @@ from tornado.ioloop import IOLoop
 from dynamo_circus.supervisor.reaper import Reaper, become_subreaper
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from dynamo_circus.supervisor.sockets import CircusSocket
     from dynamo_circus.supervisor.watcher import Watcher
 
@@ -63,15 +64,25 @@ class Arbiter(_Arbiter):  # type: ignore[misc]  # circus has no types
     Args:
         sockets: Every socket of the run; bound by :meth:`initialize`.
         check_delay_s: Seconds between two rounds of housekeeping when nothing ends.
+        sweep: Called after something has ended, when the watchers know of it.
     """
 
-    def __init__(self, sockets: Sequence[CircusSocket], *, check_delay_s: float) -> None:
+    def __init__(
+        self,
+        sockets: Sequence[CircusSocket],
+        *,
+        check_delay_s: float,
+        sweep: Callable[[], None] = lambda: None,
+    ) -> None:
         become_subreaper()
         self.reaper = Reaper()
         self._loop = asyncio.get_running_loop()
         self._pass_is_due = False
+        self._sweep = sweep
         name = f"{os.getpid()}-{next(_numbers)}"
-        _circus_arbiter.socket = _NoNameLookup  # it asks the resolver for the host's name, which can take seconds
+        _circus_arbiter.socket = (
+            _NoNameLookup  # it asks the resolver for the host's name, which can take seconds
+        )
         super().__init__(
             [],
             f"inproc://dynamo-control-{name}",
@@ -83,7 +94,7 @@ class Arbiter(_Arbiter):  # type: ignore[misc]  # circus has no types
             proc_name="dynamo-supervisor",
         )
 
-    def _init_context(self, context: object) -> None:  # noqa: ARG002
+    def _init_context(self, context: object) -> None:
         self.context = zmq.Context()
         self._ensure_ioloop()
         self.ctrl = Controller(self.endpoint, None, self.context, self.loop, self, self.check_delay, None)
@@ -123,7 +134,8 @@ class Arbiter(_Arbiter):  # type: ignore[misc]  # circus has no types
 
     def _look_after(self) -> None:
         self._pass_is_due = False
-        self.reaper.scan()
+        if self.reaper.scan():
+            self._sweep()
         for watcher in self.watchers:
             watcher.manage()
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    import asyncio
+
     from dynamo_circus.plan import ServicePlan
     from dynamo_circus.supervisor.process import Launch, Process
     from dynamo_circus.supervisor.reaper import Reaper
@@ -49,6 +50,9 @@ class Crew(Protocol):
 
     def became_ready(self, watcher: Watcher, slot: Slot, process: Process) -> None:
         """A worker is ready."""
+
+    def group_killed(self, pid: int) -> None:
+        """A worker has ended and its group was killed; its pid is about to become free."""
 
     def ended(self, watcher: Watcher, slot: Slot, process: Process) -> None:
         """A worker has ended and was collected; called before what follows from it."""

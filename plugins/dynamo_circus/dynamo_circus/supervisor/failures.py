@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FIRST_DELAY_S: Final = 0.1
 LONGEST_DELAY_S: Final = 30.0

@@ -8,8 +8,6 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
@@ -19,6 +17,9 @@ from circus.process import Process as _Process
 from dynamo_circus.supervisor.reaper import Reaper
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
     from dynamo_circus.supervisor.output import WorkerOutput
     from dynamo_circus.supervisor.watcher import Watcher
 
@@ -68,8 +69,12 @@ class Process(_Process):  # type: ignore[misc]  # circus has no types
         ended: Set once it has been collected and what follows was decided.
     """
 
-    def __init__(self, watcher: Watcher, launch: Launch, *, slot: int, generation: int, output: WorkerOutput) -> None:
-        super().__init__(watcher.name, slot, launch.argv[0], env=dict(launch.env), watcher=watcher, spawn=False)
+    def __init__(
+        self, watcher: Watcher, launch: Launch, *, slot: int, generation: int, output: WorkerOutput
+    ) -> None:
+        super().__init__(
+            watcher.name, slot, launch.argv[0], env=dict(launch.env), watcher=watcher, spawn=False
+        )
         self.launch = launch
         self.slot = slot
         self.generation = generation
@@ -119,11 +124,11 @@ class Process(_Process):  # type: ignore[misc]  # circus has no types
         self.output.attach(out_read)
         self.output.attach(err_read)
 
-    def collect(self) -> int | None:
-        """Kill what is left of its group, reap it, and take its last output; the process must have ended."""
+    def collect(self, *, killed: Callable[[], None] = _nothing) -> int | None:
+        """Kill what is left of its group, call *killed*, reap it, and take its last output; it must have ended."""
         if not self._collected:
             self._collected = True
-            self.exit_status = Reaper.collect(self.pid)
+            self.exit_status = Reaper.collect(self.pid, killed=killed)
             self._popen.returncode = self.exit_status if self.exit_status is not None else 0
             self.output.finish()
         return self.exit_status
@@ -145,7 +150,7 @@ class Process(_Process):  # type: ignore[misc]  # circus has no types
         """Whether it has not been collected yet."""
         return not self._collected
 
-    def wait(self, timeout: float | None = None) -> None:  # noqa: ARG002
+    def wait(self, timeout: float | None = None) -> None:
         """Not a way to wait here: it would take the exit status away from the reaper."""
         raise NotImplementedError("the reaper collects workers")
 

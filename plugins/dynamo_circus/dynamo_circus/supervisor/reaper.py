@@ -15,9 +15,11 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +86,7 @@ class Reaper:
         self.orphans_reaped = 0
         self._watched: dict[int, Callable[[], None]] = {}
         self._session = os.getsid(0)
+        self._older = frozenset(children_of_this_process())
 
     def watch(self, pid: int, ended: Callable[[], None]) -> None:
         """Call *ended* once when *pid* has ended; it must reap the process with :meth:`collect`."""
@@ -93,16 +96,24 @@ class Reaper:
         """Leave *pid* to its owner from now on."""
         self._watched.pop(pid, None)
 
-    def scan(self) -> None:
-        """Look at every child once; called on SIGCHLD, and now and then in case one was missed."""
+    def scan(self) -> bool:
+        """Look at every child once; called on SIGCHLD, and now and then in case one was missed.
+
+        Returns:
+            Whether anything had ended.
+        """
+        before = self.orphans_reaped
+        ended_any = False
         for pid, ended in list(self._watched.items()):
             if self.has_ended(pid):
+                ended_any = True
                 self._watched.pop(pid, None)
                 ended()
         for pid in self._ended_strangers():
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
                 self.orphans_reaped += 1
+        return ended_any or self.orphans_reaped != before
 
     @staticmethod
     def has_ended(pid: int) -> bool:
@@ -113,14 +124,19 @@ class Reaper:
             return True
 
     @staticmethod
-    def collect(pid: int) -> int | None:
+    def collect(pid: int, *, killed: Callable[[], None] = lambda: None) -> int | None:
         """Kill what is left of the group that *pid* leads, then reap *pid*.
+
+        Args:
+            pid: A child that has ended.
+            killed: Called between the two, while the group's number can belong to nobody else.
 
         Returns:
             Its exit status, negative for a signal; None when somebody else reaped it.
         """
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
+        killed()
         try:
             _, status = os.waitpid(pid, 0)
         except ChildProcessError:
@@ -128,9 +144,15 @@ class Reaper:
         return os.waitstatus_to_exitcode(status)
 
     def strangers(self) -> Iterator[int]:
-        """Pids of adopted descendants, living or not: children in no session of ours that nobody watches."""
+        """Pids of adopted descendants, living or not: children of later than this object, in another session than
+        this process's, that nobody watches.
+        """
         for pid in children_of_this_process():
-            if pid not in self._watched and session_of(pid) not in {None, self._session}:
+            if (
+                pid not in self._watched
+                and pid not in self._older
+                and session_of(pid) not in {None, self._session}
+            ):
                 yield pid
 
     def kill_strangers(self, is_wanted: Callable[[str | None, int | None], bool]) -> int:

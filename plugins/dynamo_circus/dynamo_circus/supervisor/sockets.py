@@ -9,12 +9,14 @@ import contextlib
 import errno
 import os
 import socket
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from circus.sockets import CircusSocket as _CircusSocket
 
 from dynamo_core.errors import AddressInUseError, RunDirectoryError, StartError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LONGEST_PATH_BYTES: Final = 100
 """The kernel takes 107; the rest is room for names that are made beside a socket."""
@@ -77,7 +79,7 @@ class SlotSocket(CircusSocket):
         socket.socket.close(self)
         if is_ours:
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(self.path)  # noqa: PTH108
+                os.unlink(self.path)
 
     def _identify(self) -> tuple[int, int] | None:
         try:

@@ -14,7 +14,6 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from circus.watcher import Watcher as _Watcher
@@ -25,6 +24,8 @@ from dynamo_circus.supervisor.process import Process
 from dynamo_circus.supervisor.slots import Slot
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dynamo_circus.plan import ServicePlan
     from dynamo_circus.supervisor.crew import Crew
     from dynamo_circus.supervisor.sockets import SlotSocket
@@ -192,12 +193,12 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
 
     # --- ends ----------------------------------------------------------------------------------------------
 
-    def reap_process(self, pid: int, status: int | None = None) -> None:  # noqa: ARG002
+    def reap_process(self, pid: int, status: int | None = None) -> None:
         """Collect a worker that has ended, after its group was killed, and decide what follows."""
         process = self.processes.pop(pid, None)
         if process is None:
             return
-        process.collect()
+        process.collect(killed=functools.partial(self.crew.group_killed, pid))
         slot = self.slots[process.slot] if process.slot < len(self.slots) else None
         self.notify_event("reap", {"process_pid": pid, "time": time.time(), "exit_code": process.exit_status})
         end = process.verdict or process.describe_end()
@@ -237,7 +238,7 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
 
     # --- stopping ------------------------------------------------------------------------------------------
 
-    async def _stop(self, close_output_streams: bool = False) -> None:  # noqa: ARG002
+    async def _stop(self, close_output_streams: bool = False) -> None:
         """Stop every worker, side by side; safe to call twice."""
         if self.is_stopped():
             self.stopped.set()
@@ -270,7 +271,9 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
                     self._graces.discard(grace)
         if process.ended.is_set():
             return True
-        logger.warning("worker %s/%d did not stop within %g s and was killed", self.name, process.slot, grace_s)
+        logger.warning(
+            "worker %s/%d did not stop within %g s and was killed", self.name, process.slot, grace_s
+        )
         process.kill_group()
         await process.ended.wait()
         return False

@@ -1,0 +1,1 @@
+"""What a worker process does around a Host: told what to serve, serve it, and stop; for any supervisor."""

@@ -1,0 +1,106 @@
+"""What a worker is told when it starts, and the variables that lead it there.
+
+A supervisor passes its workers one end of a socket pair.
+The first frame on it is the bootstrap: configuration and secrets, which so stand in no command line and no
+environment; the frames after it are memberships.
+A worker can only read from it, and its end of file means that the supervisor is gone.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import attrs
+import msgspec
+
+from dynamo_core.errors import ProtocolError
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Mapping
+
+BOOTSTRAP_VARIABLE: Final = "DYNAMO_WORKER_FD"
+"""Number of the descriptor that the bootstrap comes through."""
+
+RUN_VARIABLE: Final = "DYNAMO_RUN_ID"
+"""Id of the run, which both ends of a connection must name."""
+
+SERVICE_VARIABLE: Final = "DYNAMO_SERVICE"
+"""Name of the service that the worker serves."""
+
+SLOT_VARIABLE: Final = "DYNAMO_SLOT"
+"""Number of the worker's slot."""
+
+LARGEST_BOOTSTRAP_BYTES: Final = 64 * 1024 * 1024
+
+_LENGTH: Final = struct.Struct("!I")
+
+
+@attrs.frozen(kw_only=True)
+class Bootstrap:
+    """What one worker needs to know to serve its slot.
+
+    Attributes:
+        run_id: Id of the run.
+        graph: Name of the graph.
+        service: Name of the service.
+        slot: Number of the slot.
+        target: How the service's class is imported (``ImportTarget.to_data``).
+        config: The service's configuration (``ServiceConfig.to_data``).
+        dependencies: By attribute: the bound service's name and how its class is imported.
+        listen_fd: Descriptor of the slot's listening socket.
+        http_fd: Descriptor of the service's HTTP socket; None when it has none.
+        sys_path: The caller's import path.
+        secrets: The service's secrets, by variable.
+        log_level: Level of this project's own log records.
+    """
+
+    run_id: str
+    graph: str
+    service: str
+    slot: int
+    target: Mapping[str, Any]
+    config: Mapping[str, Any]
+    dependencies: Mapping[str, tuple[str, Mapping[str, Any]]] = attrs.field(factory=dict)
+    listen_fd: int
+    http_fd: int | None = None
+    sys_path: tuple[str, ...] = ()
+    secrets: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    log_level: str = "warning"
+
+    def encode(self) -> bytes:
+        """The bootstrap as one frame."""
+        body = msgspec.msgpack.encode(attrs.asdict(self, recurse=False))
+        return _LENGTH.pack(len(body)) + body
+
+    @classmethod
+    def decode(cls, body: bytes) -> Self:
+        """The reverse of :meth:`encode`, without the length."""
+        data = msgspec.msgpack.decode(body)
+        data["sys_path"] = tuple(data["sys_path"])
+        return cls(**data)
+
+
+def read_bootstrap(source: socket.socket) -> Bootstrap:
+    """Read the first frame of *source*, blocking.
+
+    Raises:
+        ProtocolError: The supervisor is gone, or sent something else.
+    """
+    (length,) = _LENGTH.unpack(_read_exactly(source, _LENGTH.size))
+    if length > LARGEST_BOOTSTRAP_BYTES:
+        raise ProtocolError(
+            f"a bootstrap of {length} bytes passes the limit of {LARGEST_BOOTSTRAP_BYTES} bytes"
+        )
+    return Bootstrap.decode(_read_exactly(source, length))
+
+
+def _read_exactly(source: socket.socket, size: int) -> bytes:
+    received = bytearray()
+    while len(received) < size:
+        data = source.recv(size - len(received))
+        if not data:
+            raise ProtocolError("the supervisor closed the bootstrap before it was complete")
+        received += data
+    return bytes(received)

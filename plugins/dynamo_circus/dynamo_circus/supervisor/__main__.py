@@ -1,0 +1,112 @@
+"""``python -m dynamo_circus.supervisor --link FD``: the supervisor of a run that a program started.
+
+It ends the run when that program is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+import attrs
+
+from dynamo_circus.failure_data import failure_to_data
+from dynamo_circus.link import Link
+from dynamo_circus.plan import RunPlan
+from dynamo_circus.supervisor.supervisor import Supervisor
+from dynamo_core import environment
+from dynamo_core.errors import EXIT_OK, DynamoError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def main(arguments: list[str]) -> int:
+    """Run what the caller's program asks for over the inherited descriptor; the exit code."""
+    _, link_fd = arguments
+    logging.basicConfig(
+        level=os.environ.get(environment.LOG_LEVEL, "warning").upper(), format="dynamo: %(message)s"
+    )
+    end = socket.socket(fileno=int(link_fd))
+    end.set_inheritable(False)
+    return asyncio.run(_supervise(end))
+
+
+async def _supervise(end: socket.socket) -> int:
+    link = await Link.open(end)
+    message = await link.receive()
+    if message is None:
+        return EXIT_OK
+    plan = RunPlan.from_data(message[1])
+    supervisor = Supervisor(
+        plan, emit=lambda event: link.send("event", attrs.asdict(event)), environ=dict(os.environ)
+    )
+    failure: DynamoError | None = None
+    with _watched_parent(supervisor):
+        async with asyncio.TaskGroup() as tasks:
+            helpers = [
+                tasks.create_task(_stop_with_caller(link, supervisor), name="caller"),
+                tasks.create_task(_tell_ready(link, supervisor), name="ready"),
+            ]
+            try:
+                await supervisor.run()
+            except DynamoError as error:
+                failure = error
+            finally:
+                for helper in helpers:
+                    helper.cancel()
+    if failure is None:
+        link.send("stopped")
+    else:
+        link.send("failed", failure_to_data(failure))
+    await link.flush()
+    return EXIT_OK if failure is None else failure.exit_code
+
+
+async def _tell_ready(link: Link, supervisor: Supervisor) -> None:
+    await supervisor.ready.wait()
+    link.send(
+        "ready",
+        {"run_id": supervisor.directory.run_id, "control": str(supervisor.directory.control_socket_path)},
+    )
+
+
+async def _stop_with_caller(link: Link, supervisor: Supervisor) -> None:
+    """Stop when the caller says so, or has gone."""
+    while (message := await link.receive()) is not None:
+        if message[0] == "stop":
+            supervisor.request_stop("the caller asked")
+        elif message[0] == "hurry":
+            supervisor.hurry("the caller asked")
+    supervisor.request_stop("the caller has gone")
+
+
+@contextlib.contextmanager
+def _watched_parent(supervisor: Supervisor) -> Iterator[None]:
+    """Stop when the parent process ends, even if a fork of it still holds the link."""
+    try:
+        descriptor = os.pidfd_open(os.getppid())
+    except (AttributeError, OSError):
+        yield
+        return
+    loop = asyncio.get_running_loop()
+
+    def ended() -> None:
+        loop.remove_reader(descriptor)
+        supervisor.request_stop("the caller has ended")
+
+    loop.add_reader(descriptor, ended)
+    try:
+        yield
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,167 @@
+"""How each worker is started: its command, its environment, and the descriptors it inherits."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from dynamo_circus import exec_shim
+from dynamo_circus.supervisor.process import Launch
+from dynamo_circus.supervisor.reaper import OWNER_VARIABLE
+from dynamo_circus.worker_environment import compose_environment, pick_secrets
+from dynamo_core.worker_kit import (
+    BOOTSTRAP_VARIABLE,
+    RUN_VARIABLE,
+    SERVICE_VARIABLE,
+    SLOT_VARIABLE,
+    Bootstrap,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dynamo_circus.plan import RunPlan, ServicePlan
+    from dynamo_circus.supervisor.channels import WorkerChannels
+    from dynamo_circus.supervisor.slots import Slot
+    from dynamo_circus.supervisor.sockets import HttpSocket
+
+SHIM: Final = Path(exec_shim.__file__)
+
+LOWEST_INHERITED: Final = 10
+"""Inherited descriptors are numbered from here on, so that the exec shim can put a slot's socket at 3."""
+
+
+class Launcher:
+    """Makes the launch of every worker of a run.
+
+    Args:
+        plan: The run.
+        run_id: Its id.
+        environ: The caller's environment.
+        notify_path: The socket that takes workers' notifications.
+        channels: Open what workers are told through.
+        http_sockets: By service.
+
+    Raises:
+        ConfigError: A service's secret is not in the environment.
+    """
+
+    def __init__(
+        self,
+        plan: RunPlan,
+        *,
+        run_id: str,
+        environ: Mapping[str, str],
+        notify_path: Path,
+        channels: WorkerChannels,
+        http_sockets: Mapping[str, HttpSocket],
+    ) -> None:
+        self._plan = plan
+        self._run_id = run_id
+        self._notify_path = notify_path
+        self._channels = channels
+        self._http_sockets = http_sockets
+        self._secrets = {
+            service.name: pick_secrets(environ, service.config, service=service.name)
+            for service in plan.services
+        }
+        names = {name for secrets in self._secrets.values() for name in secrets}
+        self._environments = {
+            service.name: compose_environment(
+                environ, service.config, env_vars=service.env_vars, secrets=names
+            )
+            for service in plan.services
+        }
+
+    def owner(self, service: str, slot: Slot) -> str:
+        """What the environment of the slot's present worker, and of whatever it starts, is marked with."""
+        return f"{self._run_id}/{service}/{slot.index}.{slot.generation}"
+
+    def prepare(self, service: ServicePlan, slot: Slot) -> Launch:
+        """The launch of the slot's next worker; opens its channel."""
+        opened: list[int] = []
+        try:
+            slot_fd = _duplicate(slot.socket.fileno(), opened)
+            http = self._http_sockets.get(service.name)
+            http_fd = None if http is None else _duplicate(http.fileno(), opened)
+            theirs = self._channels.open(service, slot)
+            channel_fd = _duplicate(theirs, opened)
+            os.close(theirs)
+            self._channels.tell(service.name, slot.index, self._bootstrap(service, slot, slot_fd, http_fd))
+        except BaseException:
+            for descriptor in opened:
+                os.close(descriptor)
+            self._channels.close(service.name, slot.index)
+            raise
+        return Launch(
+            argv=self._argv(service, slot, slot_fd, channel_fd),
+            env=self._environment(service, slot, channel_fd),
+            cwd=Path(self._plan.working_dir),
+            inherited=tuple(opened),
+            close_after=tuple(opened),
+            abandon=lambda: self._channels.close(service.name, slot.index),
+        )
+
+    def _bootstrap(self, service: ServicePlan, slot: Slot, slot_fd: int, http_fd: int | None) -> Bootstrap:
+        return Bootstrap(
+            run_id=self._run_id,
+            graph=self._plan.graph,
+            service=service.name,
+            slot=slot.index,
+            target=service.target.to_data(),
+            config=service.config.to_data(),
+            dependencies={
+                attribute: (name, self._plan.service(name).target.to_data())
+                for attribute, name in service.dependencies.items()
+            },
+            listen_fd=3 if service.is_custom else slot_fd,
+            http_fd=http_fd,
+            sys_path=self._plan.sys_path,
+            secrets=self._secrets[service.name],
+        )
+
+    def _environment(self, service: ServicePlan, slot: Slot, channel_fd: int) -> dict[str, str]:
+        env = {
+            **self._environments[service.name],
+            OWNER_VARIABLE: self.owner(service.name, slot),
+            "NOTIFY_SOCKET": str(self._notify_path),
+        }
+        if service.is_custom:  # a foreign program can read nothing but its environment
+            env.update(self._secrets[service.name])
+            env[BOOTSTRAP_VARIABLE] = str(channel_fd)
+            env[RUN_VARIABLE] = self._run_id
+            env[SERVICE_VARIABLE] = service.name
+            env[SLOT_VARIABLE] = str(slot.index)
+        return env
+
+    def _argv(self, service: ServicePlan, slot: Slot, slot_fd: int, channel_fd: int) -> tuple[str, ...]:
+        if service.is_custom:
+            return tuple(
+                exec_shim.command(
+                    sys.executable,
+                    SHIM,
+                    list(service.command),
+                    parent_pid=os.getpid(),
+                    listen_fd=slot_fd,
+                    harden=service.config.hardening,
+                )
+            )
+        return (
+            sys.executable,
+            "-P",  # the caller's import path comes with the bootstrap
+            "-m",
+            "dynamo_circus.worker",
+            f"--run={self._run_id}",
+            f"--service={service.name}",
+            f"--slot={slot.index}",
+            f"--channel={channel_fd}",
+        )
+
+
+def _duplicate(descriptor: int, opened: list[int]) -> int:
+    copy = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, LOWEST_INHERITED)
+    opened.append(copy)
+    return copy
