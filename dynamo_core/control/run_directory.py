@@ -54,9 +54,10 @@ class RunDirectory:
     run_id: str
     path: Path
 
-    def __init__(self, folder: Path, run_id: str, descriptor: int) -> None:
+    def __init__(self, folder: RunsFolder, run_id: str, descriptor: int) -> None:
         self.run_id = run_id
-        self.path = folder / run_id
+        self.path = folder.path / run_id
+        self._folder = folder
         self._descriptor = descriptor
 
     @classmethod
@@ -76,7 +77,7 @@ class RunDirectory:
             try:
                 check_socket_path(folder.path / ("0" * 16) / _LONGEST_NAME)
                 with folder.opened(create=True) as descriptor:
-                    return cls(folder.path, *_publish(descriptor, folder))
+                    return cls(folder, *_publish(descriptor, folder))
             except RunDirectoryError as error:
                 logger.info("%s", error)
                 problems.append(str(error))
@@ -124,6 +125,26 @@ class RunDirectory:
         except (OSError, ValueError):
             return False
         return (found.st_dev, found.st_ino) == (ours.st_dev, ours.st_ino)
+
+    def restore(self) -> bool:
+        """Make the directory again, empty and locked, if somebody has removed it.
+
+        The supervisor calls this from its housekeeping; sockets have to be bound again and the state be written.
+
+        Returns:
+            Whether it was missing.
+
+        Raises:
+            RunDirectoryError: It cannot be made, or something else has taken its place.
+            ValueError: The directory has been closed.
+        """
+        held = self.fileno()
+        if self.is_intact:
+            return False
+        with self._folder.opened(create=True) as folder:
+            _, self._descriptor = _publish(folder, self._folder, self.run_id)
+        os.close(held)
+        return True
 
     def fileno(self) -> int:
         """The descriptor that holds the lock; not inherited by programs that are started.
@@ -268,11 +289,12 @@ def _sweep(folder: int, path: Path, name: str) -> bool:
     return True
 
 
-def _publish(folder_descriptor: int, folder: RunsFolder) -> tuple[str, int]:
+def _publish(folder_descriptor: int, folder: RunsFolder, wanted_id: str | None = None) -> tuple[str, int]:
     """Make a directory, lock it, and only then give it its name; returns its id and its locked descriptor."""
     for _ in range(_ATTEMPTS):
-        run_id = secrets.token_hex(8)
-        hidden = _UNPUBLISHED + run_id
+        hidden_id = secrets.token_hex(8)
+        run_id = wanted_id or hidden_id
+        hidden = _UNPUBLISHED + hidden_id
         os.mkdir(hidden, 0o700, dir_fd=folder_descriptor)
         descriptor = -1
         try:
@@ -286,7 +308,7 @@ def _publish(folder_descriptor: int, folder: RunsFolder) -> tuple[str, int]:
         except OSError as error:
             _discard(folder_descriptor, hidden, descriptor)
             raise RunDirectoryError(
-                f"cannot lock a run directory in {str(folder.path)!r}: {error.strerror}; {REMEDY}"
+                f"cannot make and lock a run directory in {str(folder.path)!r}: {error.strerror}; {REMEDY}"
             ) from error
         _discard(folder_descriptor, hidden, descriptor)
     raise RunDirectoryError(

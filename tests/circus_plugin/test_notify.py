@@ -102,6 +102,21 @@ async def test_socket_is_closed_to_others_and_removed(inbox: Inbox) -> None:
     assert not notify("READY=1", environ=inbox.environ)
 
 
+async def test_removed_socket_is_noticed_and_can_be_bound_again(inbox: Inbox) -> None:
+    """After a cleaner took it, workers are heard again; what lies in its place is left alone."""
+    assert inbox.socket.is_reachable
+    inbox.socket.path.unlink()
+    assert not inbox.socket.is_reachable
+    inbox.socket.path.write_text("keep")
+    inbox.socket.close()
+    assert inbox.socket.path.read_text() == "keep"
+    inbox.socket.path.unlink()
+    inbox.socket.open()
+    assert inbox.socket.is_reachable
+    assert notify("READY=1", environ=inbox.environ)
+    assert (await inbox.next())[1] == {"READY": "1"}
+
+
 async def test_descriptors_that_are_sent_along_are_closed(inbox: Inbox) -> None:
     """Nobody can fill the supervisor's table of descriptors."""
     with inbox.sender() as sending:

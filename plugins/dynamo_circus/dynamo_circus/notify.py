@@ -60,9 +60,10 @@ class NotifySocket:
         self._received = received
         self._loop: asyncio.AbstractEventLoop | None = None
         self._socket: socket.socket | None = None
+        self._identity: tuple[int, int] | None = None
 
     def open(self) -> None:
-        """Bind the socket and start to listen on the running event loop.
+        """Bind the socket and start to listen on the running event loop; may be done again after :meth:`close`.
 
         Raises:
             OSError: The path is taken, too long, or its directory is gone.
@@ -75,6 +76,7 @@ class NotifySocket:
             receiving.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
             receiving.bind(os.fspath(self.path))
             self.path.chmod(0o600)
+            self._identity = _identify(self.path)
             self._loop = asyncio.get_running_loop()
             self._loop.add_reader(receiving.fileno(), self._read_waiting)
         except BaseException:
@@ -83,14 +85,20 @@ class NotifySocket:
         self._socket = receiving
 
     def close(self) -> None:
-        """Stop listening and remove the socket's path. Safe to call twice."""
+        """Stop listening, and remove the path if it still leads to this socket. Safe to call twice."""
         if self._socket is None or self._loop is None:
             return
         self._loop.remove_reader(self._socket.fileno())
         self._socket.close()
         self._socket = None
-        with contextlib.suppress(OSError):
-            self.path.unlink()
+        if _identify(self.path) == self._identity:
+            with contextlib.suppress(OSError):
+                self.path.unlink()
+
+    @property
+    def is_reachable(self) -> bool:
+        """Whether it is open and its path still leads to it; if not, workers are no longer heard."""
+        return self._socket is not None and _identify(self.path) == self._identity
 
     def _read_waiting(self) -> None:
         """Take what is waiting, but not for ever: a flood of messages must not keep the loop from its work."""
@@ -188,6 +196,14 @@ def session_of(pid: int) -> int | None:
 def is_from_worker(sender_pid: int, worker_pid: int) -> bool:
     """Whether a sender is the worker, which leads a session, or belongs to that session."""
     return sender_pid == worker_pid or session_of(sender_pid) == worker_pid
+
+
+def _identify(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _line(key: str, value: str) -> str:

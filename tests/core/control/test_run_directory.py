@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -16,6 +17,8 @@ from dynamo_core.errors import RunDirectoryError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can play another user")
 
 HOLDER = """
 import sys
@@ -133,6 +136,48 @@ def test_removal_by_somebody_else_is_noticed(folder: Path) -> None:
     assert not run.is_intact
 
 
+def test_removed_directory_can_be_made_again(folder: Path) -> None:
+    """The run goes on under its id, and others see it as alive again."""
+    with RunDirectory.create(folder) as run:
+        assert not run.restore()
+        shutil.rmtree(folder)
+        assert run.restore()
+        assert run.is_intact
+        assert run.path.stat().st_mode & 0o777 == 0o700
+        assert not os.get_inheritable(run.fileno())
+        assert sweep_dead_runs(folder) == ()
+    assert list(folder.iterdir()) == []
+
+
+def test_what_took_the_place_of_a_directory_is_not_replaced(folder: Path) -> None:
+    """The supervisor is told, so that it can end the run."""
+    with RunDirectory.create(folder) as run:
+        run.path.rename(folder / "moved")
+        run.path.mkdir()
+        (run.path / "file").write_text("keep")
+        with pytest.raises(RunDirectoryError, match="cannot make"):
+            run.restore()
+        assert (run.path / "file").read_text() == "keep"
+        assert sorted(path.name for path in folder.iterdir()) == sorted(["moved", run.run_id])
+
+
+@as_root
+def test_nobody_else_gets_into_the_directory(folder: Path) -> None:
+    """Even where the folder above is open to all, the run's own directory is not."""
+    folder.chmod(0o755)
+    with RunDirectory.create(folder) as run:
+        run.state_path.write_text("{}")
+        for program in (
+            ["ls", str(run.path)],
+            ["cat", str(run.state_path)],
+            ["touch", str(run.path / "new")],
+        ):
+            done = subprocess.run(
+                program, user=65534, group=65534, extra_groups=[], capture_output=True, check=False
+            )
+            assert b"Permission denied" in done.stderr
+
+
 def test_sweep_removes_a_killed_run_and_no_live_one(folder: Path) -> None:
     """What kill -9 left is gone at the next start; runs that live are untouched, in this process and others."""
     dead, dead_id = start_holder(folder)
@@ -158,7 +203,7 @@ def test_sweep_leaves_what_is_no_run(folder: Path) -> None:
     assert len(list(folder.iterdir())) == 3
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can play another user")
+@as_root
 def test_sweep_leaves_what_belongs_to_another_user(folder: Path) -> None:
     """As root, runs of others are not swept."""
     other = folder / ("0" * 16)
