@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import itertools
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from dynamo_core.definition import ParameterDefinition
+
+_MAX_UNKNOWN: Final = 100  # of a hostile request, which could name any number
 
 
 def find_binding_problems(
@@ -32,7 +35,8 @@ def find_name_problems(
     """Say which of the *given* names are unknown, and which names are missing."""
     names = [parameter.name for parameter in parameters]
     known = ", ".join(names) or "none"
-    problems = {str(name)[:80]: f"unknown parameter; known: {known}" for name in given if name not in names}
+    unknown = itertools.islice((name for name in given if name not in names), _MAX_UNKNOWN)
+    problems = {str(name)[:80]: f"unknown parameter; known: {known}" for name in unknown}
     problems.update(
         (parameter.name, "missing")
         for parameter in parameters

@@ -20,6 +20,8 @@ def replace_object(form: Any) -> Any:
     """Write ``Any`` for ``object`` where the form can be rebuilt: msgspec reads Any without asking a hook."""
     if form is object:
         return Any
+    if typing.get_origin(form) is typing.Annotated and form.__origin__ is object:
+        return Any
     arguments = typing.get_args(form)
     origin = typing.get_origin(form)
     if not arguments or object not in flatten(form) or origin in {typing.Literal, collections.abc.Callable}:

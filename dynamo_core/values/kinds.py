@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import typing
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -123,12 +124,14 @@ class _Analysis:
         self.annotation = annotation
         self.readers: dict[type, Reader] = {}
         self.document_readers: dict[type, Reader] = {}
-        self.pydantic: ModelReader | None = None
+        self.pydantic: dict[type, ModelReader] = {}
         self.has_untyped = False
         self.keeps_views = False
         self.form = replace_object(without_responses(annotation))
 
     def finish(self) -> ValueType:
+        if typing.get_origin(self.form) in {typing.Final, typing.ClassVar}:
+            raise self._unusable("it is for attributes, not for values")
         if needs_adapter(self.form):
             self._adapt()
         try:
@@ -159,7 +162,7 @@ class _Analysis:
             safe=SCALARS | (self._safe_types(parts) if self.has_untyped else exact - {dict}),
             readers=self.readers,
             document_readers=self.document_readers,
-            pydantic=self.pydantic if len(parts) == 1 or self._is_adapted(info) else None,
+            pydantic=self._whole_reader(parts),
             info=info,
         )
 
@@ -176,22 +179,26 @@ class _Analysis:
         return info
 
     def _adapt(self) -> None:
-        try:
-            reader = make_model_reader(self.form)
-        except Exception as exc:  # pydantic raises many kinds for forms it does not know
-            raise self._unusable(_first_line(exc)) from exc
+        reader = self._make_reader(self.form)
         marker = _AdaptedMeta("Adapted", (), {"__doc__": describe(self.annotation)})
         self.form = marker
         self._add_pydantic(marker, reader)
         self.has_untyped = True
 
+    def _make_reader(self, form: Any) -> ModelReader:
+        try:
+            return make_model_reader(form)
+        except Exception as exc:  # pydantic raises many kinds for forms it does not know
+            raise self._unusable(_first_line(exc)) from exc
+
     def _add_pydantic(self, kind: type, reader: ModelReader) -> None:
         self.readers[kind] = reader.from_wire
         self.document_readers[kind] = reader.from_document
-        self.pydantic = reader
+        self.pydantic[kind] = reader
 
-    def _is_adapted(self, info: mi.Type) -> bool:
-        return isinstance(info, mi.CustomType) and isinstance(info.cls, _AdaptedMeta)
+    def _whole_reader(self, parts: tuple[mi.Type, ...]) -> ModelReader | None:
+        only = parts[0] if len(parts) == 1 else None
+        return self.pydantic.get(only.cls) if isinstance(only, mi.CustomType) else None
 
     def _take_part(self, path: str, part: mi.Type) -> None:
         where = f"{path}: " if path else ""
@@ -227,7 +234,7 @@ class _Analysis:
         elif isinstance(cls, type) and issubclass(cls, TEXT_TYPES):
             self.readers[cls] = self.document_readers[cls] = _TextReader(cls)
         elif is_pydantic_model(cls):
-            self._add_pydantic(cls, make_model_reader(cls))
+            self._add_pydantic(cls, self._make_reader(cls))
         else:
             hint = ""
             if hasattr(cls, "__fields__") and hasattr(cls, "parse_obj"):

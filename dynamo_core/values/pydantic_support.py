@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 import pydantic
 import pydantic_core
+from pydantic.errors import PydanticInvalidForJsonSchema
 
 from dynamo_core.values.errors import ReadError
 
@@ -33,12 +34,16 @@ class ModelReader:
     Args:
         annotation: A model class, or another type form.
 
+    Raises:
+        pydantic.errors.PydanticUserError: The model is not fully defined, or the form means nothing to pydantic.
+
     Attributes:
         is_root: A model that is one plain value; text given for it may be that value.
     """
 
     def __init__(self, annotation: Any) -> None:
         if isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel):
+            annotation.model_rebuild(raise_errors=True)  # does nothing to a model that is complete
             self._owner: Any = annotation
             self.is_root = issubclass(annotation, pydantic.RootModel)
             self._takes_text = not self.is_root
@@ -91,7 +96,10 @@ class ModelReader:
     def schema(self, ref_template: str, mode: Any) -> dict[str, Any]:
         """JSON Schema with ``$defs``; *mode* is ``validation`` or ``serialization``."""
         adapter: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(self.annotation)
-        return adapter.json_schema(ref_template=ref_template, mode=mode, by_alias=True)
+        try:
+            return adapter.json_schema(ref_template=ref_template, mode=mode, by_alias=True)
+        except PydanticInvalidForJsonSchema as exc:
+            return {"description": f"has no JSON Schema: {exc.message}"}
 
 
 class _Adapted:

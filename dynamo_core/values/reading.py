@@ -60,7 +60,7 @@ def explain(exc: BaseException, name: str) -> ReadError:
         return ReadError(f"{message} (at {name}{inner})" if inner else message)
     if isinstance(exc, msgspec.DecodeError):
         return ReadError(str(exc)[:_MAX_MESSAGE], is_malformed=True)
-    text = str(exc)[:_MAX_MESSAGE]
+    text = " ".join(str(exc).split())[:_MAX_MESSAGE]
     return ReadError(text if type(exc) is ValueError else f"{type(exc).__name__}: {text}")
 
 

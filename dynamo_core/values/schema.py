@@ -71,7 +71,7 @@ def _describe_class(cls: type, value_type: ValueType, mode: Mode, definitions: d
     if issubclass(cls, TEXT_TYPES):
         return {"type": "string"}
     if cls is object:
-        return {}
+        return {"description": "any value"}
     is_whole = value_type.pydantic is not None and cls is value_type.form
     reader = value_type.pydantic if is_whole else make_model_reader(cls)
     assert reader is not None

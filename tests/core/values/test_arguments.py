@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-import time
 from typing import Any
 
 import msgspec
@@ -201,10 +200,9 @@ def test_tuple_of_items_is_encoded_as_an_array(make_codec):
 def test_threads_may_share_a_codec(make_codec):
     codec = make_codec(Request, request=Request)
     failures: list[object] = []
-    deadline = time.monotonic() + 0.2
 
     def work(number: int) -> None:
-        while time.monotonic() < deadline:
+        for _ in range(300):
             value = Request([number] * 50)
             received = codec.decode_arguments(codec.encode_arguments((value,), {}))["request"]
             if received != value or codec.decode_result(codec.encode_result(value)) != value:

@@ -39,6 +39,11 @@ class StrictModel(pydantic.BaseModel):
     when: datetime.datetime
 
 
+@dataclasses.dataclass
+class Wrapper:
+    model: Model
+
+
 class Options(TypedDict):
     x: int
     note: NotRequired[str]
@@ -161,6 +166,25 @@ def test_strict_model_reads_json_as_json(make_codec):
 def test_body_that_is_not_json_is_malformed(make_codec, model, body):
     with pytest.raises(MalformedRequestError):
         make_codec(request=model).decode_json_arguments(body, None)
+
+
+def test_containers_of_models_are_read_by_name(make_codec):
+    codec = make_codec(a=list[Model], b=dict[str, Point | None], c=list[Model | Point])
+    body = b'{"a":[{"x":1}],"b":{"k":{"x":2},"n":null},"c":[{"x":3}]}'
+    arguments = codec.decode_json_arguments(body, None)
+    assert arguments["a"] == [Model(x=1)]
+    assert arguments["b"] == {"k": Point(2), "n": None}
+    assert arguments["c"][0].x == 3
+
+
+def test_model_inside_a_lone_dataclass_is_read(make_codec):
+    codec = make_codec(request=Wrapper)
+    assert codec.decode_json_arguments(b'{"model":{"x":1}}', None) == {"request": Wrapper(Model(x=1))}
+
+
+def test_any_number_of_unknown_parameters_is_not_repeated(make_codec):
+    body = b"{" + b",".join(b'"k%d":1' % number for number in range(10_000)) + b"}"
+    assert len(problems_of(make_codec(a=int, b=int), body)) == 102
 
 
 @pytest.mark.parametrize("body", [b"[]", b"1", b'"x"', b"null"])

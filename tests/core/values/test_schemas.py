@@ -1,9 +1,12 @@
 """JSON Schema of bodies, parameters and results."""
+# ruff: noqa: TC003  # the annotations are read when the tests run
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import pydantic
@@ -19,6 +22,16 @@ class Point:
 @dataclasses.dataclass
 class Shape:
     points: list[Point]
+
+
+@dataclasses.dataclass
+class Anything:
+    value: object
+    path: pathlib.Path
+
+
+class Uncalled(pydantic.BaseModel):
+    function: Callable[[], int]
 
 
 class Inner(pydantic.BaseModel):
@@ -140,3 +153,10 @@ def test_book_gathers_without_repeating(make_codec):
 def test_untyped_values_have_the_open_schema(make_codec):
     assert make_codec(Any).result_schema() == {}
     assert make_codec(object).result_schema() == {}
+
+
+def test_fields_without_a_schema_do_not_prevent_the_others(make_codec):
+    codec = make_codec(Anything, request=Anything, model=Uncalled)
+    assert_closed(codec.body_schema())
+    assert_closed(codec.result_schema())
+    assert "no JSON Schema" in json.dumps(codec.body_schema())

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dynamo_core.definition import EndpointDefinition, EndpointKind, ParameterDefinition
@@ -79,6 +79,7 @@ def same(left: object, right: object) -> bool:
     return left == right
 
 
+@settings(deadline=None)
 @given(VALUES)
 def test_plain_values_arrive_with_their_types(value):
     assert same(PLAIN.decode_arguments(PLAIN.encode_arguments((value,), {})), {"request": value})
@@ -86,6 +87,7 @@ def test_plain_values_arrive_with_their_types(value):
     assert same(PLAIN.decode_items(PLAIN.encode_items([value, value])), [value, value])
 
 
+@settings(deadline=None)
 @given(VALUES)
 def test_plain_values_have_a_json_form(value):
     document = PLAIN.encode_json_result(value)
