@@ -90,7 +90,6 @@ class WithInitVar:
         (type[int], "type is no value type"),
         (msgspec.Raw, "Raw is no value type"),
     ],
-    ids=str,
 )
 def test_unusable_annotation_says_why(make_codec, annotation, fact):
     with pytest.raises(UnusableAnnotationError) as caught:

@@ -244,7 +244,6 @@ def test_every_error_of_a_pydantic_model_is_listed_without_its_values(make_codec
         (Tree, Tree(1, [Tree(2)])),
         (TreeModel, TreeModel(value=1, children=[TreeModel(value=2)])),
     ],
-    ids=str,
 )
 def test_models_may_stand_inside_other_types(make_codec, annotation, value):
     codec = make_codec(annotation, request=annotation)

@@ -136,7 +136,6 @@ def test_nan_and_infinity_travel_between_services():
         (dict[str, object], {"a": None}),
         (list[object | None], [1, None]),
     ],
-    ids=str,
 )
 def test_annotated_values_arrive_with_their_types(make_codec, annotation, value):
     codec = make_codec(annotation, request=annotation)
@@ -177,7 +176,6 @@ def test_integer_is_taken_for_a_float_and_arrives_as_one(make_codec):
         (type("Number", (int,), {})(4), 4),
         (Colour.RED, "red"),
     ],
-    ids=str,
 )
 def test_relatives_of_plain_types_are_sent_as_those(value, expected):
     assert same(PLAIN.decode_result(PLAIN.encode_result({"x": value})), {"x": expected})
