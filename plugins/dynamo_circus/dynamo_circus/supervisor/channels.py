@@ -7,19 +7,18 @@ Its end of file is the worker's life-line: it means that the supervisor is gone.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
 import socket
 from collections import deque
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from dynamo_circus.plan import RunPlan, ServicePlan
-    from dynamo_circus.supervisor.slots import Slot
-    from dynamo_circus.supervisor.watcher import Watcher
-    from dynamo_core.worker_kit.bootstrap import Bootstrap
+from dynamo_core.transport import encode_membership
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dynamo_circus.plan import RunPlan
+    from dynamo_core.transport import Member
+    from dynamo_core.worker_kit.bootstrap import Bootstrap
 
 
 class WorkerChannel:
@@ -80,4 +79,48 @@ class WorkerChannels:
     def __init__(self, plan: RunPlan) -> None:
         self._plan = plan
         self._channels: dict[tuple[str, int], WorkerChannel] = {}
-        self._watchers: dict[str, Watcher] = {}
+        self._members: dict[str, tuple[Member, ...]] = {}
+
+    def open(self, service: str, slot: int, bootstrap: Bootstrap) -> int:
+        """Open the channel of the slot's next worker, and tell it its bootstrap and present members.
+
+        Args:
+            service: The worker's service.
+            slot: Its slot.
+            bootstrap: What it is told first.
+
+        Returns:
+            The worker's end; the caller closes it.
+        """
+        self.close(service, slot)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        theirs.shutdown(socket.SHUT_WR)
+        channel = self._channels[service, slot] = WorkerChannel(ours)
+        channel.write(bootstrap.encode())
+        for name in set(self._plan.service(service).dependencies.values()):
+            channel.write(encode_membership(name, self._members.get(name, ())))
+        return theirs.detach()
+
+    def push(self, service: str, members: Sequence[Member]) -> None:
+        """Tell every worker that depends on *service* who serves it now."""
+        self._members[service] = tuple(members)
+        frame = encode_membership(service, members)
+        dependents = set(self._plan.dependents_of(service))
+        for (name, _), channel in self._channels.items():
+            if name in dependents:
+                channel.write(frame)
+
+    def members(self, service: str) -> tuple[Member, ...]:
+        """Who serves *service*, as its callers know."""
+        return self._members.get(service, ())
+
+    def close(self, service: str, slot: int) -> None:
+        """Close the channel of the slot's worker, if it has one."""
+        channel = self._channels.pop((service, slot), None)
+        if channel is not None:
+            channel.close()
+
+    def close_all(self) -> None:
+        """Close every channel."""
+        for service, slot in list(self._channels):
+            self.close(service, slot)

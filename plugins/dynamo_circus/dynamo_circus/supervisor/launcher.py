@@ -12,7 +12,7 @@ from dynamo_circus import exec_shim
 from dynamo_circus.supervisor.process import Launch
 from dynamo_circus.supervisor.reaper import OWNER_VARIABLE
 from dynamo_circus.worker_environment import compose_environment, pick_secrets
-from dynamo_core.worker_kit import (
+from dynamo_core.worker_kit.bootstrap import (
     BOOTSTRAP_VARIABLE,
     RUN_VARIABLE,
     SERVICE_VARIABLE,
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from dynamo_circus.supervisor.channels import WorkerChannels
     from dynamo_circus.supervisor.slots import Slot
     from dynamo_circus.supervisor.sockets import HttpSocket
-
-SHIM: Final = Path(exec_shim.__file__)
 
 LOWEST_INHERITED: Final = 10
 """Inherited descriptors are numbered from here on, so that the exec shim can put a slot's socket at 3."""
@@ -87,10 +85,11 @@ class Launcher:
             slot_fd = _duplicate(slot.socket.fileno(), opened)
             http = self._http_sockets.get(service.name)
             http_fd = None if http is None else _duplicate(http.fileno(), opened)
-            theirs = self._channels.open(service, slot)
+            theirs = self._channels.open(
+                service.name, slot.index, self._bootstrap(service, slot, slot_fd, http_fd)
+            )
             channel_fd = _duplicate(theirs, opened)
             os.close(theirs)
-            self._channels.tell(service.name, slot.index, self._bootstrap(service, slot, slot_fd, http_fd))
         except BaseException:
             for descriptor in opened:
                 os.close(descriptor)
@@ -141,8 +140,6 @@ class Launcher:
         if service.is_custom:
             return tuple(
                 exec_shim.command(
-                    sys.executable,
-                    SHIM,
                     list(service.command),
                     parent_pid=os.getpid(),
                     listen_fd=slot_fd,

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from dynamo_core.provider import ServiceEvent
+from dynamo_core.transport import Member
 
 from dynamo_circus.guardian import Guardian
 from dynamo_circus.notify import NotifySocket, is_from_worker
@@ -290,7 +291,7 @@ class Supervisor:
 
     def became_ready(self, watcher: Watcher, slot: Slot, process: Process) -> None:
         """A worker is ready: its service's callers learn of it, and perhaps the whole run is ready now."""
-        self.channels.push(watcher)
+        self._push_members(watcher)
         self._ready_at.setdefault(watcher.name, time.monotonic())
         seconds = time.monotonic() - process.started_at
         self._tell("ready", watcher, slot, process, seconds=seconds)
@@ -299,6 +300,15 @@ class Supervisor:
             for service, found in self.http_sockets.items():
                 self._emit(ServiceEvent(kind="listening", service=service, url=found.url))
         self.report.changed()
+
+    def _push_members(self, watcher: Watcher) -> None:
+        """Tell callers of a service where its workers are: at every slot that has once been ready."""
+        members = [
+            Member(slot=slot.index, path=str(slot.socket.path), generation=slot.generation)
+            for slot in watcher.slots
+            if slot.has_been_ready and not slot.is_given_up
+        ]
+        self.channels.push(watcher.name, members)
 
     def group_killed(self, pid: int) -> None:
         """A worker's pid is about to become free."""
