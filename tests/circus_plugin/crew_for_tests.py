@@ -74,6 +74,7 @@ class RecordingCrew:
         self.env: dict[str, str] = {}
         self.told: list[tuple[str, str, int, object]] = []
         self.lines: list[str] = []
+        self.abandoned: list[Launch] = []
 
     @property
     def reaper(self) -> Reaper:
@@ -84,15 +85,9 @@ class RecordingCrew:
 
     def add(self, name: str, script: str, *, slots: int = 1, **supervision: object) -> Watcher:
         self.scripts[name] = script
-        sockets = []
-        for index in range(slots):
-            found = SlotSocket(
-                f"{name}.{index}", service=name, slot=index, path=self.folder / f"{name}.{index}"
-            )
-            found.bind_and_listen()
-            self.arbiter.sockets[found.name] = found
-            sockets.append(found)
-        watcher = Watcher(make_service(name, **supervision), sockets, self, self.arbiter.tornado_loop)
+        service = make_service(name, **supervision)
+        sockets = [self.open_slot(service, index) for index in range(slots)]
+        watcher = Watcher(service, sockets, self, self.arbiter.tornado_loop)
         self.arbiter.add(watcher)
         return watcher
 
@@ -107,6 +102,23 @@ class RecordingCrew:
         }
         argv = (sys.executable, "-c", self.scripts[service.name])
         return Launch(argv=argv, env=env, cwd=Path.cwd(), inherited=(slot.socket.fileno(),))
+
+    def abandon(self, launch: Launch) -> None:
+        self.abandoned.append(launch)
+
+    def open_slot(self, service: Any, slot: int) -> SlotSocket:
+        name = f"{service.name}.{slot}"
+        found = SlotSocket(name, service=service.name, slot=slot, path=self.folder / name)
+        found.bind_and_listen()
+        self.arbiter.sockets[name] = found
+        return found
+
+    def close_slot(self, found: SlotSocket) -> None:
+        self.arbiter.sockets.pop(found.name)
+        found.close()
+
+    def members_changed(self, watcher: Watcher) -> None:
+        self.told.append(("members", watcher.name, len(watcher.slots), None))
 
     def write_line(self, service: str, slot: int, line: str) -> None:
         self.lines.append(f"{service}/{slot} | {line}")

@@ -78,35 +78,30 @@ class WorkerChannels:
 
     def __init__(self, plan: RunPlan) -> None:
         self._plan = plan
-        self._channels: dict[tuple[str, int], WorkerChannel] = {}
+        self._channels: dict[WorkerChannel, str] = {}
         self._members: dict[str, tuple[Member, ...]] = {}
 
-    def open(self, service: str, slot: int, bootstrap: Bootstrap) -> int:
-        """Open the channel of the slot's next worker, and tell it its bootstrap and present members.
-
-        Args:
-            service: The worker's service.
-            slot: Its slot.
-            bootstrap: What it is told first.
+    def open(self, service: str, bootstrap: Bootstrap) -> tuple[WorkerChannel, int]:
+        """Open the channel of a worker of *service*, and tell it its bootstrap and the present members.
 
         Returns:
-            The worker's end; the caller closes it.
+            The supervisor's end, which :meth:`close` closes, and the worker's, which the caller closes.
         """
-        self.close(service, slot)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         theirs.shutdown(socket.SHUT_WR)
-        channel = self._channels[service, slot] = WorkerChannel(ours)
+        channel = WorkerChannel(ours)
+        self._channels[channel] = service
         channel.write(bootstrap.encode())
         for name in set(self._plan.service(service).dependencies.values()):
             channel.write(encode_membership(name, self._members.get(name, ())))
-        return theirs.detach()
+        return channel, theirs.detach()
 
     def push(self, service: str, members: Sequence[Member]) -> None:
         """Tell every worker that depends on *service* who serves it now."""
         self._members[service] = tuple(members)
         frame = encode_membership(service, members)
         dependents = set(self._plan.dependents_of(service))
-        for (name, _), channel in self._channels.items():
+        for channel, name in self._channels.items():
             if name in dependents:
                 channel.write(frame)
 
@@ -114,13 +109,12 @@ class WorkerChannels:
         """Who serves *service*, as its callers know."""
         return self._members.get(service, ())
 
-    def close(self, service: str, slot: int) -> None:
-        """Close the channel of the slot's worker, if it has one."""
-        channel = self._channels.pop((service, slot), None)
-        if channel is not None:
+    def close(self, channel: WorkerChannel) -> None:
+        """Close the channel of a worker that has ended. Safe to call twice."""
+        if self._channels.pop(channel, None) is not None:
             channel.close()
 
     def close_all(self) -> None:
         """Close every channel."""
-        for service, slot in list(self._channels):
-            self.close(service, slot)
+        for channel in list(self._channels):
+            self.close(channel)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from dynamo_circus.supervisor.process import Launch, Process
     from dynamo_circus.supervisor.reaper import Reaper
     from dynamo_circus.supervisor.slots import Slot
+    from dynamo_circus.supervisor.sockets import SlotSocket
     from dynamo_circus.supervisor.watcher import Watcher
 
 
@@ -38,6 +39,18 @@ class Crew(Protocol):
 
     def prepare(self, service: ServicePlan, slot: Slot) -> Launch:
         """How the slot's next worker is started; opens what it will inherit."""
+
+    def abandon(self, launch: Launch) -> None:
+        """The worker could not be spawned: close what was opened for it."""
+
+    def open_slot(self, service: ServicePlan, slot: int) -> SlotSocket:
+        """Bind the socket of a slot that is added."""
+
+    def close_slot(self, found: SlotSocket) -> None:
+        """Close the socket of a slot that was taken away."""
+
+    def members_changed(self, watcher: Watcher) -> None:
+        """Tell the service's callers where its workers are."""
 
     def write_line(self, service: str, slot: int, line: str) -> None:
         """Pass on one line that a worker wrote."""

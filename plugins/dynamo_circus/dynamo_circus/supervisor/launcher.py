@@ -74,34 +74,30 @@ class Launcher:
             for service in plan.services
         }
 
-    def owner(self, service: str, slot: Slot) -> str:
-        """What the environment of the slot's present worker, and of whatever it starts, is marked with."""
-        return f"{self._run_id}/{service}/{slot.index}.{slot.generation}"
-
     def prepare(self, service: ServicePlan, slot: Slot) -> Launch:
         """The launch of the slot's next worker; opens its channel."""
         opened: list[int] = []
+        owner = f"{self._run_id}/{service.name}/{slot.index}.{slot.generation}"
         try:
             slot_fd = _duplicate(slot.socket.fileno(), opened)
             http = self._http_sockets.get(service.name)
             http_fd = None if http is None else _duplicate(http.fileno(), opened)
-            theirs = self._channels.open(
-                service.name, slot.index, self._bootstrap(service, slot, slot_fd, http_fd)
-            )
+            bootstrap = self._bootstrap(service, slot, slot_fd, http_fd)
+            channel, theirs = self._channels.open(service.name, bootstrap)
+            opened.append(theirs)
             channel_fd = _duplicate(theirs, opened)
-            os.close(theirs)
         except BaseException:
             for descriptor in opened:
                 os.close(descriptor)
-            self._channels.close(service.name, slot.index)
             raise
         return Launch(
             argv=self._argv(service, slot, slot_fd, channel_fd),
-            env=self._environment(service, slot, channel_fd),
+            env={**self._environment(service, slot, channel_fd), OWNER_VARIABLE: owner},
             cwd=Path(self._plan.working_dir),
-            inherited=tuple(opened),
+            inherited=tuple(descriptor for descriptor in opened if descriptor != theirs),
             close_after=tuple(opened),
-            abandon=lambda: self._channels.close(service.name, slot.index),
+            owner=owner,
+            channel=channel,
         )
 
     def _bootstrap(self, service: ServicePlan, slot: Slot, slot_fd: int, http_fd: int | None) -> Bootstrap:
@@ -125,7 +121,6 @@ class Launcher:
     def _environment(self, service: ServicePlan, slot: Slot, channel_fd: int) -> dict[str, str]:
         env = {
             **self._environments[service.name],
-            OWNER_VARIABLE: self.owner(service.name, slot),
             "NOTIFY_SOCKET": str(self._notify_path),
         }
         if service.is_custom:  # a foreign program can read nothing but its environment

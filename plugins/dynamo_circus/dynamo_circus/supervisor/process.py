@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from dynamo_circus.supervisor.channels import WorkerChannel
     from dynamo_circus.supervisor.output import WorkerOutput
+    from dynamo_circus.supervisor.slots import Slot
     from dynamo_circus.supervisor.watcher import Watcher
 
 
@@ -38,7 +40,8 @@ class Launch:
         cwd: Its working directory.
         inherited: Descriptors it gets, beside the standard ones, under the same numbers.
         close_after: Descriptors that the supervisor closes once the worker has its copies.
-        abandon: Closes what was opened for a worker that could not be spawned.
+        owner: What the worker's environment, and that of whatever it starts, is marked with.
+        channel: The supervisor's end of what the worker is told through.
     """
 
     argv: tuple[str, ...]
@@ -46,7 +49,8 @@ class Launch:
     cwd: Path
     inherited: tuple[int, ...]
     close_after: tuple[int, ...] = ()
-    abandon: Callable[[], None] = _nothing
+    owner: str = ""
+    channel: WorkerChannel | None = None
 
 
 class Process(_Process):  # type: ignore[misc]  # circus has no types
@@ -58,7 +62,7 @@ class Process(_Process):  # type: ignore[misc]  # circus has no types
 
     Attributes:
         launch: How it was started.
-        slot: Its slot's number.
+        place: Its slot.
         generation: How many workers the slot has had, this one included.
         is_ready: Whether it has said READY (or counts as ready).
         has_notified: Whether it has sent any notification.
@@ -66,18 +70,19 @@ class Process(_Process):  # type: ignore[misc]  # circus has no types
         verdict: Why the watcher killed it, in words; None when it did not.
         says_stopping: Whether it has said STOPPING.
         exit_status: Its exit status, negative for a signal, once collected.
+        became_ready: Set once it is ready.
         ended: Set once it has been collected and what follows was decided.
     """
 
     def __init__(
-        self, watcher: Watcher, launch: Launch, *, slot: int, generation: int, output: WorkerOutput
+        self, watcher: Watcher, launch: Launch, place: Slot, output: WorkerOutput
     ) -> None:
         super().__init__(
-            watcher.name, slot, launch.argv[0], env=dict(launch.env), watcher=watcher, spawn=False
+            watcher.name, place.index, launch.argv[0], env=dict(launch.env), watcher=watcher, spawn=False
         )
         self.launch = launch
-        self.slot = slot
-        self.generation = generation
+        self.place = place
+        self.generation = place.generation
         self.output = output
         self.is_ready = False
         self.has_notified = False
@@ -87,6 +92,7 @@ class Process(_Process):  # type: ignore[misc]  # circus has no types
         self.ready_at: float | None = None
         self.verdict: str | None = None
         self.says_stopping = False
+        self.became_ready = asyncio.Event()
         self.ended = asyncio.Event()
         self._collected = False
 
@@ -171,14 +177,17 @@ class Process(_Process):  # type: ignore[misc]  # circus has no types
 
     def describe_end(self) -> str:
         """How it ended, in words."""
+        if self.verdict is not None:
+            return self.verdict
+        when = "while it served" if self.is_ready else "before it was ready"
         status = self.exit_status
         if status is None:
-            return "ended (its exit status was taken by something else)"
+            return f"ended {when} (its exit status was taken by something else)"
         if status >= 0:
-            return f"exited with status {status}"
+            return f"exited with status {status} {when}"
         try:
-            return f"was killed by signal {-status} ({signal.Signals(-status).name})"
+            return f"was killed by signal {-status} ({signal.Signals(-status).name}) {when}"
         except ValueError:
-            return f"was killed by signal {-status}"
+            return f"was killed by signal {-status} {when}"
 
     __hash__ = object.__hash__

@@ -23,6 +23,7 @@ class Slot:
         socket: The listening socket that its workers inherit.
         account: Its failures.
         process: The worker in it; None between two.
+        incoming: The worker that is to take its place once it is ready; None but during a restart on request.
         generation: How many workers it has had.
         has_been_ready: Whether any of them became ready.
         next_spawn_at: Earliest time for the next worker, on ``time.monotonic()``'s clock.
@@ -36,6 +37,7 @@ class Slot:
     socket: SlotSocket
     account: FailureAccount
     process: Process | None = None
+    incoming: Process | None = None
     generation: int = 0
     has_been_ready: bool = False
     next_spawn_at: float = 0.0
@@ -48,6 +50,11 @@ class Slot:
     def is_ready(self) -> bool:
         """Whether its worker is ready and not on its way out."""
         return self.process is not None and self.process.is_ready and not self.process.stopping
+
+    @property
+    def served_generation(self) -> int:
+        """Generation of the worker that serves, or served last; a successor that is not ready yet does not count."""
+        return self.generation if self.process is None else self.process.generation
 
     @property
     def restarts(self) -> int:

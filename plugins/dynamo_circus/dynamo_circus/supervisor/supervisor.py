@@ -274,6 +274,25 @@ class Supervisor:
         """How the slot's next worker is started."""
         return self._launcher.prepare(service, slot)
 
+    def abandon(self, launch: Launch) -> None:
+        """Close what was opened for a worker that could not be spawned."""
+        if launch.channel is not None:
+            self.channels.close(launch.channel)
+
+    def open_slot(self, service: ServicePlan, slot: int) -> SlotSocket:
+        """Bind the socket of a slot that is added to a running service."""
+        number = self.plan.services.index(service)
+        path = self.directory.socket_path(number, slot)
+        found = SlotSocket(f"{service.name}/{slot}", service=service.name, slot=slot, path=path)
+        found.bind_and_listen()
+        self.arbiter.sockets[found.name] = found
+        return found
+
+    def close_slot(self, found: SlotSocket) -> None:
+        """Close the supervisor's copy of the socket of a slot that was taken away."""
+        self.arbiter.sockets.pop(found.name, None)
+        found.close()
+
     def write_line(self, service: str, slot: int, line: str) -> None:
         """Pass on one line that a worker wrote."""
         self._sink.write(f"{service}/{slot} | {line}")
@@ -291,7 +310,7 @@ class Supervisor:
 
     def became_ready(self, watcher: Watcher, slot: Slot, process: Process) -> None:
         """A worker is ready: its service's callers learn of it, and perhaps the whole run is ready now."""
-        self._push_members(watcher)
+        self.members_changed(watcher)
         self._ready_at.setdefault(watcher.name, time.monotonic())
         seconds = time.monotonic() - process.started_at
         self._tell("ready", watcher, slot, process, seconds=seconds)
@@ -301,10 +320,10 @@ class Supervisor:
                 self._emit(ServiceEvent(kind="listening", service=service, url=found.url))
         self.report.changed()
 
-    def _push_members(self, watcher: Watcher) -> None:
+    def members_changed(self, watcher: Watcher) -> None:
         """Tell callers of a service where its workers are: at every slot that has once been ready."""
         members = [
-            Member(slot=slot.index, path=str(slot.socket.path), generation=slot.generation)
+            Member(slot=slot.index, path=str(slot.socket.path), generation=slot.served_generation)
             for slot in watcher.slots
             if slot.has_been_ready and not slot.is_given_up
         ]
@@ -316,25 +335,20 @@ class Supervisor:
 
     def ended(self, watcher: Watcher, slot: Slot, process: Process) -> None:
         """A worker was collected."""
-        self.channels.close(watcher.name, slot.index)
+        if process.launch.channel is not None:
+            self.channels.close(process.launch.channel)
         if not process.stopping:
-            self._tell("died", watcher, slot, process, detail=process.verdict or process.describe_end())
+            self._tell("died", watcher, slot, process, detail=process.describe_end())
         self.report.changed()
 
     def sweep(self) -> None:
         """Kill what dead workers of this run have left behind outside their groups."""
-        living = [
-            (self._launcher.owner(watcher.name, slot), slot.process.pid)
-            for watcher in self.watchers
-            for slot in watcher.slots
-            if slot.process is not None
-        ]
-        owners = {owner for owner, _ in living}
-        sessions = {pid for _, pid in living}
+        living = {pid: process for watcher in self.watchers for pid, process in watcher.processes.items()}
+        owners = {process.launch.owner for process in living.values()}
         ours = f"{self.directory.run_id}/"
 
         def is_wanted(owner: str | None, session: int | None) -> bool:
-            return session in sessions or owner is None or not owner.startswith(ours) or owner in owners
+            return session in living or owner is None or not owner.startswith(ours) or owner in owners
 
         self.reaper.kill_strangers(is_wanted)
 

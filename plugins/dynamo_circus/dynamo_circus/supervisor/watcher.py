@@ -47,6 +47,7 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
     Attributes:
         slots: By number.
         stopped: Set once all its workers have ended on request.
+        changes: Held while the number of slots or their workers are being changed on request.
     """
 
     def __init__(self, service: ServicePlan, sockets: list[SlotSocket], crew: Crew, loop: object) -> None:
@@ -69,12 +70,14 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
             max_restarts=supervision.max_restarts,
             restart_window_s=supervision.restart_window_s,
         )
-        self.slots = [self._make_slot(index, found) for index, found in enumerate(sockets)]
+        self.slots = [self.make_slot(found) for found in sockets]
+        self.changes = asyncio.Lock()
         self._graces: set[asyncio.Timeout] = set()
         self._hurry_to_s: float | None = None
 
-    def _make_slot(self, index: int, found: SlotSocket) -> Slot:
-        return Slot(index=index, socket=found, account=FailureAccount(self._limits))
+    def make_slot(self, found: SlotSocket) -> Slot:
+        """An empty slot for a socket."""
+        return Slot(index=found.slot, socket=found, account=FailureAccount(self._limits))
 
     # --- what the run asks ---------------------------------------------------------------------------------
 
@@ -87,11 +90,6 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
     def has_ready_slot(self) -> bool:
         """Whether at least one slot has a ready worker."""
         return any(slot.is_ready for slot in self.slots)
-
-    def find(self, pid: int) -> tuple[Slot, Process] | None:
-        """The slot and process of a worker's pid."""
-        process = self.processes.get(pid)
-        return None if process is None else (self.slots[process.slot], process)
 
     # --- spawning ------------------------------------------------------------------------------------------
 
@@ -116,34 +114,39 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
         for slot in self.slots:
             if slot.process is not None:
                 self._check_start_time(slot, slot.process, now)
-            elif not slot.is_given_up and now >= slot.next_spawn_at:
+            elif slot.incoming is None and not slot.is_given_up and now >= slot.next_spawn_at:
                 self._fill(slot)
 
     def _fill(self, slot: Slot) -> None:
-        slot.generation += 1
         try:
-            process = self._spawn_into(slot)
+            slot.process = self.spawn_into(slot)
         except (OSError, ValueError) as error:  # ValueError: a NUL byte in an argument or variable
             logger.debug("spawning %s/%d failed", self.name, slot.index, exc_info=True)
             self._account_death(slot, f"cannot be executed: {error}")
             return
-        slot.process = process
-        self.processes[process.pid] = process
-        self.crew.reaper.watch(process.pid, functools.partial(self.reap_process, process.pid))
-        self.notify_event("spawn", {"process_pid": process.pid, "time": process.started})
-        self.crew.spawned(self, slot, process)
-        if self.service.is_custom:
-            self._later(self._limits.stable_time_s, lambda: self._count_as_ready(process))
+        self.crew.spawned(self, slot, slot.process)
 
-    def _spawn_into(self, slot: Slot) -> Process:
+    def spawn_into(self, slot: Slot) -> Process:
+        """Spawn the slot's next worker, beside the one that may be in it.
+
+        Raises:
+            OSError: The program cannot be executed.
+            ValueError: An argument or variable cannot be passed on.
+        """
+        slot.generation += 1
         launch = self.crew.prepare(self.service, slot)
         output = WorkerOutput(asyncio.get_running_loop(), self._line_writer(slot.index))
-        process = Process(self, launch, slot=slot.index, generation=slot.generation, output=output)
+        process = Process(self, launch, slot, output)
         try:
             process.spawn()
         except BaseException:
-            launch.abandon()
+            self.crew.abandon(launch)
             raise
+        self.processes[process.pid] = process
+        self.crew.reaper.watch(process.pid, functools.partial(self.reap_process, process.pid))
+        self.notify_event("spawn", {"process_pid": process.pid, "time": process.started})
+        if self.service.is_custom:
+            self._later(self._limits.stable_time_s, lambda: self._count_as_ready(process))
         return process
 
     def _line_writer(self, index: int) -> Callable[[str], None]:
@@ -178,11 +181,18 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
     def _mark_ready(self, process: Process) -> None:
         if process.is_ready or not process.is_alive() or process.stopping:
             return
-        slot = self.slots[process.slot]
         process.is_ready = True
         process.ready_at = time.monotonic()
+        process.became_ready.set()
+        if process.place.process is process:
+            self.take_place(process)
+
+    def take_place(self, process: Process) -> None:
+        """A worker that is ready is the one that serves its slot from now on."""
+        slot = process.place
+        slot.process, slot.incoming = process, None
         slot.has_been_ready = True
-        slot.account.record_ready(process.ready_at)
+        slot.account.record_ready(time.monotonic())
         self._later(self._limits.stable_time_s, lambda: self._settle(slot, process))
         self.crew.became_ready(self, slot, process)
 
@@ -199,17 +209,15 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
         if process is None:
             return
         process.collect(killed=functools.partial(self.crew.group_killed, pid))
-        slot = self.slots[process.slot] if process.slot < len(self.slots) else None
+        slot = process.place
         self.notify_event("reap", {"process_pid": pid, "time": time.time(), "exit_code": process.exit_status})
-        end = process.verdict or process.describe_end()
-        if slot is not None and slot.process is process:
+        self.crew.ended(self, slot, process)
+        if slot.process is process:
             slot.process = None
-            slot.last_end = end
+            slot.last_end = process.describe_end()
             slot.last_lines = process.output.last_lines
-            self.crew.ended(self, slot, process)
             if not process.stopping:
-                when = "while it served" if process.is_ready else "before it was ready"
-                self._account_death(slot, f"{end} {when}" if process.verdict is None else end)
+                self._account_death(slot, slot.last_end)
         process.ended.set()
 
     def reap_processes(self) -> None:
@@ -272,7 +280,7 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
         if process.ended.is_set():
             return True
         logger.warning(
-            "worker %s/%d did not stop within %g s and was killed", self.name, process.slot, grace_s
+            "worker %s/%d did not stop within %g s and was killed", self.name, process.place.index, grace_s
         )
         process.kill_group()
         await process.ended.wait()
