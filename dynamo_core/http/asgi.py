@@ -1,0 +1,38 @@
+"""The few ASGI types this package speaks of."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+Scope = MutableMapping[str, Any]  # ASGI leaves the values open
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+AsgiApplication = Callable[[Scope, Receive, Send], Awaitable[None]]
+Headers = dict[bytes, bytes]
+Handler = Callable[[Scope, Receive, Send, Headers], Awaitable[None]]
+
+CUT_EXTENSION: Final = "dynamo_core.http.cut"
+"""Key in ``scope["extensions"]`` of a function that cuts the response off, so that it does not look complete."""
+
+NO_SNIFF: Final = (b"x-content-type-options", b"nosniff")
+
+
+async def send_body(
+    send: Send, status: int, content_type: bytes, body: bytes, headers: tuple[tuple[bytes, bytes], ...] = ()
+) -> None:
+    """Send a whole response."""
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [
+                (b"content-type", content_type),
+                (b"content-length", b"%d" % len(body)),
+                NO_SNIFF,
+                *headers,
+            ],
+        }
+    )
+    await send({"type": "http.response.body", "body": body})

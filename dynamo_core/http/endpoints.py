@@ -1,0 +1,275 @@
+"""Answering requests to ``@api`` endpoints: read the arguments, call, send the result or the stream."""
+
+from __future__ import annotations
+
+import abc
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.responses import Response
+
+from dynamo_core.errors import CallError
+from dynamo_core.host import CallContext
+from dynamo_core.http.asgi import CUT_EXTENSION, NO_SNIFF, Handler, Headers, Receive, Scope, Send, send_body
+from dynamo_core.http.disconnect import DisconnectWatch
+from dynamo_core.http.incoming import (
+    ClientLeftError,
+    charset,
+    check_length,
+    media_type,
+    read_body,
+    read_query,
+    read_trace,
+)
+from dynamo_core.http.problems import RefusedError, describe_failure, refuse, refuse_unread, send_problem
+from dynamo_core.http.streams import StreamForm, StreamForms, as_bytes
+
+if TYPE_CHECKING:
+    from dynamo_core.host import Host, HostedEndpoint
+
+logger = logging.getLogger(__name__)
+
+_JSON: Final = b"application/json"
+_OCTETS: Final = b"application/octet-stream"
+_UTF8: Final = frozenset({None, "utf-8", "utf8"})
+_ITEMS_PER_TURN: Final = 64
+
+
+def make_handler(host: Host, hosted: HostedEndpoint, max_body_bytes: int) -> Handler:
+    """Make what answers requests to one endpoint.
+
+    Args:
+        host: Runs it.
+        hosted: The endpoint.
+        max_body_bytes: Bytes a request's body may have.
+    """
+    reader = ArgumentReader(hosted, max_body_bytes)
+    if hosted.is_stream:
+        return StreamHandler(host, hosted, reader)
+    return ResultHandler(host, hosted, reader)
+
+
+class ArgumentReader:
+    """Reads the arguments of one endpoint from its requests.
+
+    Args:
+        hosted: The endpoint.
+        max_body_bytes: Bytes a body may have.
+    """
+
+    def __init__(self, hosted: HostedEndpoint, max_body_bytes: int) -> None:
+        definition = hosted.definition
+        assert definition.api is not None
+        self._decode = hosted.codec.decode_json_arguments
+        self._limit = max_body_bytes
+        self._takes_query = definition.api.method in {"GET", "DELETE"}
+        self._takes_body = definition.api.method != "GET"
+        self._lone_bytes = (
+            definition.parameters[0] if self._takes_body and hosted.codec.takes_bytes_as_body else None
+        )
+
+    async def read(self, scope: Scope, receive: Receive, headers: Headers) -> dict[str, object]:
+        """Give the arguments by name.
+
+        Raises:
+            RefusedError: 400, 413 or 415.
+            InvalidRequestError: They do not fit the endpoint.
+            ClientLeftError: The client closed the connection.
+        """
+        check_length(headers, self._limit)
+        if b"content-encoding" in headers:
+            raise refuse_unread(415, "compressed bodies are not taken; send it without 'content-encoding'")
+        content_type = headers.get(b"content-type")
+        if content_type is not None and self._takes_body:
+            self._check_type(content_type)
+        body = await read_body(receive, self._limit)
+        if body and not self._takes_body:
+            raise refuse(400, "this endpoint takes query parameters; a body has no meaning here")
+        if content_type is None and body:
+            raise refuse(415, f"the header 'content-type' is missing; send {self._wanted}")
+        if self._lone_bytes is not None:
+            if content_type is None and not self._lone_bytes.is_required:
+                return {}
+            return {self._lone_bytes.name: body}
+        return self._decode(body, read_query(scope) if self._takes_query else None)
+
+    @property
+    def _wanted(self) -> str:
+        return (_JSON if self._lone_bytes is None else _OCTETS).decode()
+
+    def _check_type(self, content_type: bytes) -> None:
+        if content_type in {_JSON, _OCTETS} and (content_type == _OCTETS) == (self._lone_bytes is not None):
+            return
+        given = media_type(content_type)
+        if self._lone_bytes is None:
+            is_wanted = given == "application/json" or (given.startswith("application/") and given.endswith("+json"))
+            if is_wanted and charset(content_type) not in _UTF8:
+                raise refuse_unread(415, "JSON is taken in UTF-8 only")
+        else:
+            is_wanted = given == "application/octet-stream"
+        if not is_wanted:
+            raise refuse_unread(415, f"the body is {given or 'of no type'}; send {self._wanted}")
+
+
+class _EndpointHandler(abc.ABC):
+    """What answers for results and for streams have in common."""
+
+    def __init__(self, host: Host, hosted: HostedEndpoint, reader: ArgumentReader) -> None:
+        self._host = host
+        self._hosted = hosted
+        self._reader = reader
+        self._service = host.name
+        self._endpoint = hosted.definition.name
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
+        """Answer one request."""
+        try:
+            arguments = await self._reader.read(scope, receive, headers)
+        except RefusedError as exc:
+            await send_problem(send, exc.problem)
+            return
+        except CallError as exc:
+            await send_problem(send, describe_failure(self._service, self._endpoint, exc))
+            return
+        except ClientLeftError:
+            logger.debug("%s.%s: the client left before its request was complete", self._service, self._endpoint)
+            return
+        watch = DisconnectWatch(receive)
+        try:
+            await self._answer(scope, receive, send, headers, arguments, watch)
+        except asyncio.CancelledError:
+            if not watch.absorb():
+                raise
+            logger.debug("%s.%s: the client left, the call was cancelled", self._service, self._endpoint)
+        finally:
+            watch.stop()
+
+    @abc.abstractmethod
+    async def _answer(  # the ASGI triple, and what was read from it
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        headers: Headers,
+        arguments: dict[str, object],
+        watch: DisconnectWatch,
+    ) -> None:
+        """Call the endpoint and send what it gives."""
+
+    def _context(self, headers: Headers) -> CallContext:
+        metadata = read_trace(headers) if b"traceparent" in headers else {}
+        return CallContext(
+            service=self._service,
+            endpoint=self._endpoint,
+            slot=self._host.slot,
+            deadline=None,
+            metadata=metadata,
+        )
+
+
+class ResultHandler(_EndpointHandler):
+    """Answers with one result."""
+
+    def __init__(self, host: Host, hosted: HostedEndpoint, reader: ArgumentReader) -> None:
+        super().__init__(host, hosted, reader)
+        self._content_type = _OCTETS if hosted.codec.gives_bytes else _JSON
+        self._encode = as_bytes if hosted.codec.gives_bytes else hosted.codec.encode_json_result
+
+    async def _answer(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        headers: Headers,
+        arguments: dict[str, object],
+        watch: DisconnectWatch,
+    ) -> None:
+        try:
+            result = await self._hosted.call(arguments, self._context(headers))
+            if isinstance(result, Response):
+                watch.stop()  # it may listen for the client itself
+                await result(scope, receive, send)
+                return
+            body = self._encode(result)
+        except Exception as exc:  # noqa: BLE001  # the boundary: becomes a problem document
+            await send_problem(send, describe_failure(self._service, self._endpoint, exc))
+            return
+        watch.stop()
+        await send_body(send, 200, self._content_type, body)
+
+
+class StreamHandler(_EndpointHandler):
+    """Answers with a stream of items."""
+
+    def __init__(self, host: Host, hosted: HostedEndpoint, reader: ArgumentReader) -> None:
+        super().__init__(host, hosted, reader)
+        self._forms = StreamForms(hosted)
+
+    async def _answer(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        headers: Headers,
+        arguments: dict[str, object],
+        watch: DisconnectWatch,
+    ) -> None:
+        form = self._forms.choose(headers.get(b"accept", b""))
+        items = self._hosted.stream(arguments, self._context(headers))
+        try:
+            await self._send_items(scope, send, form, items)
+        finally:
+            watch.stop()
+            await items.aclose()
+
+    async def _send_items(
+        self, scope: Scope, send: Send, form: StreamForm, items: AsyncGenerator[object, None]
+    ) -> None:
+        has_begun = False
+        count = 0
+        try:
+            async for item in items:
+                chunk = form.encode(item)
+                if not has_begun:
+                    await self._begin(send, form)
+                    has_begun = True
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                count += 1
+                if count % _ITEMS_PER_TURN == 0:
+                    await asyncio.sleep(0)  # items that are always ready must not hold the loop
+        except Exception as exc:  # noqa: BLE001  # the boundary: becomes a problem document
+            problem = describe_failure(self._service, self._endpoint, exc)
+            if not has_begun:
+                await send_problem(send, problem)
+                return
+            last = b"" if form.encode_problem is None else form.encode_problem(problem)
+            await send({"type": "http.response.body", "body": last, "more_body": True})
+            _cut(scope)
+            return
+        if not has_begun:
+            await self._begin(send, form)
+        await send({"type": "http.response.body", "body": form.end})
+
+    async def _begin(self, send: Send, form: StreamForm) -> None:
+        await send(
+            {
+                "type": "http.response.start",
+                "status": 200,
+                "headers": [
+                    (b"content-type", form.media_type),
+                    (b"cache-control", b"no-cache"),
+                    (b"x-accel-buffering", b"no"),
+                    NO_SNIFF,
+                ],
+            }
+        )
+
+
+def _cut(scope: Scope) -> None:
+    """End the response so that it does not look complete; servers do so, too, when the application just returns."""
+    extensions: dict[str, Any] = scope.get("extensions") or {}  # ASGI leaves the values open
+    cut = extensions.get(CUT_EXTENSION)
+    if cut is not None:
+        cut()

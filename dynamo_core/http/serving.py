@@ -1,0 +1,171 @@
+"""Serving an ASGI application on sockets that are already listening, inside the running loop."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import socket
+import ssl
+from collections.abc import Sequence
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any, Final
+
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from dynamo_core.errors import ConfigError
+from dynamo_core.http.asgi import AsgiApplication
+from dynamo_core.http.hardened_protocol import ConnectionLimits, HardenedProtocol
+from dynamo_core.http.lifespan import Lifespan
+
+if TYPE_CHECKING:
+    from dynamo_core.config import HttpConfig
+
+logger = logging.getLogger(__name__)
+
+_CANCEL_TIMEOUT_S: Final = 2.0
+_BACKLOG_CONNECTIONS: Final = 2048
+
+
+async def serve(
+    application: AsgiApplication,
+    sockets: Sequence[socket.socket],
+    http: HttpConfig,
+    *,
+    stop: asyncio.Event,
+    grace_s: float,
+) -> None:
+    """Serve until *stop* is set; see :func:`dynamo_core.http.serve_http`."""
+    server = _Server(application, http, await asyncio.to_thread(_load_tls, http))
+    try:
+        await server.start(sockets)
+        await stop.wait()
+    finally:
+        await server.stop(grace_s)
+        for listener in sockets:
+            listener.close()
+
+
+def _load_tls(http: HttpConfig) -> ssl.SSLContext | None:
+    if http.tls_certificate is None:
+        if http.tls_key is not None:
+            raise ConfigError("http.tls_key is given without http.tls_certificate")
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.set_alpn_protocols(["http/1.1"])
+    try:
+        context.load_cert_chain(http.tls_certificate, http.tls_key)
+    except (OSError, ssl.SSLError) as exc:
+        raise ConfigError(
+            f"http.tls_certificate {http.tls_certificate!r} with http.tls_key {http.tls_key!r} cannot be used: {exc}"
+        ) from exc
+    return context
+
+
+class _Server:
+    """uvicorn's protocol on given sockets, without its signal handlers, its logging setup and its exits."""
+
+    def __init__(self, application: AsgiApplication, http: HttpConfig, tls: ssl.SSLContext | None) -> None:
+        self._http = http
+        self._tls = tls
+        self._lifespan = Lifespan(application)
+        self._state = ServerState()
+        self._config = _make_config(application)
+        self._limits = ConnectionLimits(
+            header_timeout_s=http.header_timeout_s,
+            body_timeout_s=http.body_timeout_s,
+            keep_alive_s=http.keep_alive_s,
+            max_header_bytes=http.max_header_bytes,
+            max_connections=http.max_connections,
+        )
+        self._servers: list[asyncio.Server] = []
+        self._clock: asyncio.TimerHandle | None = None
+        self._is_stopping = False
+        self._closed = asyncio.Event()
+
+    async def start(self, sockets: Sequence[socket.socket]) -> None:
+        """Start the lifespan, then accept."""
+        await self._lifespan.start()
+        loop = asyncio.get_running_loop()
+        self._set_date(loop)
+        options: dict[str, Any] = {}  # of create_server
+        if self._tls is not None:
+            options = {"ssl": self._tls, "ssl_handshake_timeout": self._http.header_timeout_s}
+        for listener in sockets:
+            self._servers.append(
+                await loop.create_server(self._connect, sock=listener, backlog=_BACKLOG_CONNECTIONS, **options)
+            )
+
+    async def stop(self, grace_s: float) -> None:
+        """Accept nothing more, let requests finish within *grace_s*, cut off the rest, stop the lifespan."""
+        self._is_stopping = True
+        if self._clock is not None:
+            self._clock.cancel()
+        for server in self._servers:
+            server.close()
+        for connection in self._connections():
+            connection.shutdown()
+        if not await self._wait_closed(grace_s):
+            left = self._connections()
+            logger.warning("cut off %d connections that did not finish within %g s", len(left), grace_s)
+            for connection in left:
+                connection.abort()
+            await self._wait_closed(_CANCEL_TIMEOUT_S)
+        await self._end_tasks()
+        await self._lifespan.stop()
+
+    def _connect(self) -> HardenedProtocol:
+        connection = HardenedProtocol(
+            self._config, self._state, self._lifespan.state, self._limits, self._connection_closed
+        )
+        if self._is_stopping:
+            connection.refuse_all()
+        return connection
+
+    def _connections(self) -> list[HardenedProtocol]:
+        return [each for each in self._state.connections if isinstance(each, HardenedProtocol)]
+
+    def _connection_closed(self) -> None:
+        if not self._state.connections:
+            self._closed.set()
+
+    async def _wait_closed(self, timeout_s: float) -> bool:
+        self._closed.clear()
+        if not self._state.connections:
+            return True
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._closed.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _end_tasks(self) -> None:
+        tasks = set(self._state.tasks)
+        if not tasks:
+            return
+        _, left = await asyncio.wait(tasks, timeout=_CANCEL_TIMEOUT_S)
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left, timeout=_CANCEL_TIMEOUT_S)
+
+    def _set_date(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
+        self._clock = loop.call_later(1.0, functools.partial(self._set_date, loop))
+
+
+def _make_config(application: AsgiApplication) -> Config:
+    config = Config(
+        application,  # type: ignore[arg-type]  # uvicorn types messages one by one
+        http=HardenedProtocol,
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        proxy_headers=False,
+        server_header=False,
+    )
+    config.load()
+    return config
