@@ -5,7 +5,14 @@ need the transport.
 """
 
 from dynamo_core.control.run_directory import RunDirectory, check_socket_path, sweep_dead_runs
-from dynamo_core.control.runs import FoundRun, find_run, list_runs
+from dynamo_core.control.runs import (
+    FoundRun,
+    find_run,
+    is_over,
+    list_runs,
+    signal_supervisor,
+    wait_until_over,
+)
 from dynamo_core.control.state import (
     RunState,
     ServiceState,
@@ -26,10 +33,13 @@ __all__ = [
     "WorkerState",
     "check_socket_path",
     "find_run",
+    "is_over",
     "is_same_process",
     "list_runs",
     "read_state",
+    "signal_supervisor",
     "start_ticks",
     "sweep_dead_runs",
+    "wait_until_over",
     "write_state",
 ]

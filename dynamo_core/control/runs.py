@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
-from typing import TYPE_CHECKING
+import signal
+import sys
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from dynamo_core.control.private_folder import RunsFolder, runs_folders
 from dynamo_core.control.run_directory import CONTROL_SOCKET, RUN_ID, STATE_FILE, is_locked, opened_run
-from dynamo_core.control.state import RunState, StateFileError, read_state
+from dynamo_core.control.state import RunState, StateFileError, is_same_process, read_state
 from dynamo_core.errors import RunDirectoryError, RunNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+_LOOK_INTERVAL_S: Final = 0.02
 
 
 @attrs.frozen(kw_only=True)
@@ -87,6 +92,64 @@ def find_run(
         fits = "" if wanted is None else f" that fit {wanted!r}"
         raise RunNotFoundError(f"{len(fitting)} runs are alive{fits}: {_names(fitting)}; name one by its id")
     raise RunNotFoundError(f"{what}; there are: {_names(alive) or 'none'}")
+
+
+def is_over(run: FoundRun) -> bool:
+    """Whether a run that was found alive has ended since."""
+    try:
+        descriptor = os.open(run.path, OPEN_FOLDER)
+    except OSError:
+        return True
+    try:
+        return not is_locked(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+async def wait_until_over(run: FoundRun, timeout_s: float) -> bool:
+    """Wait until a run's supervisor has let go of its directory; False when *timeout_s* passed first."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(timeout_s):
+            while not is_over(run):
+                await asyncio.sleep(
+                    _LOOK_INTERVAL_S
+                )  # a lock that is let go of wakes nobody who can be cancelled
+    return is_over(run)
+
+
+def signal_supervisor(run: FoundRun, number: int) -> bool:
+    """Send a signal to a run's supervisor, for runs whose control socket does not answer.
+
+    Args:
+        run: The run; its state tells the process.
+        number: The signal. After SIGKILL the provider's guardian clears up.
+
+    Returns:
+        Whether the supervisor was there; a later process of the same number is never signalled.
+
+    Raises:
+        RunNotFoundError: The state of the run cannot be read, so that its supervisor is not known.
+    """
+    if run.state is None:
+        raise RunNotFoundError(f"the supervisor of run {run.run_id} is not known: {run.problem}")
+    pid = run.state.supervisor_pid
+    try:
+        process = os.pidfd_open(pid) if sys.platform == "linux" else None
+    except OSError:
+        return False
+    try:
+        if is_over(run) or not is_same_process(pid, run.state.supervisor_start_ticks):
+            return False
+        if process is None:
+            os.kill(pid, number)
+        else:
+            signal.pidfd_send_signal(process, number)
+    except ProcessLookupError:
+        return False
+    finally:
+        if process is not None:
+            os.close(process)
+    return True
 
 
 def _fits(run: FoundRun, wanted: str) -> bool:

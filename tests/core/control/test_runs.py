@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
+import subprocess
 from typing import TYPE_CHECKING
 
 import attrs
 import pytest
 
 from dynamo_core.control.run_directory import RunDirectory
-from dynamo_core.control.runs import find_run, list_runs
-from dynamo_core.control.state import RunState, write_state
+from dynamo_core.control.runs import find_run, is_over, list_runs, signal_supervisor, wait_until_over
+from dynamo_core.control.state import RunState, start_ticks, write_state
 from dynamo_core.errors import RunNotFoundError
 
 if TYPE_CHECKING:
@@ -94,6 +97,63 @@ def test_no_run_at_all_is_told(folder: Path) -> None:
     """The message does not suggest that a name was wrong."""
     with pytest.raises(RunNotFoundError, match="no run is alive"):
         find_run("A", base=folder)
+
+
+async def test_end_of_a_run_can_be_waited_for(folder: Path) -> None:
+    """A command that stops a run returns once nothing of it is left, or says that it is not."""
+    with start_run(folder, "A") as run:
+        found = find_run(base=folder)
+        assert not await wait_until_over(found, 0.01)
+        async with asyncio.TaskGroup() as tasks:
+            waiting = tasks.create_task(wait_until_over(found, 30))
+            await asyncio.sleep(0)
+            run.remove()
+        assert waiting.result()
+    assert is_over(found)
+
+
+async def test_run_that_died_without_clearing_up_is_over(folder: Path) -> None:
+    """What counts is the lock."""
+    with start_run(folder, "A") as run:
+        found = find_run(base=folder)
+        run.close()
+        assert await wait_until_over(found, 30)
+
+
+def test_supervisor_is_signalled_and_no_later_process_of_its_number(folder: Path) -> None:
+    """The number alone is not believed: when the process started must fit, and the run must be alive."""
+    with (
+        start_run(folder, "A") as run,
+        subprocess.Popen(["sleep", "1000"]) as supervisor,
+        subprocess.Popen(["sleep", "1000"]) as stranger,
+    ):
+        state = attrs.evolve(
+            _state_of(run), supervisor_pid=supervisor.pid, supervisor_start_ticks=start_ticks(supervisor.pid)
+        )
+        found = attrs.evolve(find_run(base=folder), state=state)
+        later = attrs.evolve(
+            found, state=attrs.evolve(state, supervisor_pid=stranger.pid, supervisor_start_ticks=1)
+        )
+        assert not signal_supervisor(later, signal.SIGKILL)
+        assert signal_supervisor(found, signal.SIGTERM)
+        assert supervisor.wait(30) == -signal.SIGTERM
+        assert not signal_supervisor(found, signal.SIGTERM)
+        over = attrs.evolve(
+            found,
+            state=attrs.evolve(
+                state, supervisor_pid=stranger.pid, supervisor_start_ticks=start_ticks(stranger.pid)
+            ),
+        )
+        run.remove()
+        assert not signal_supervisor(over, signal.SIGKILL)
+        assert stranger.poll() is None
+        stranger.kill()
+
+
+def test_supervisor_of_an_unreadable_run_is_not_guessed(folder: Path) -> None:
+    """Without a state there is nobody to signal."""
+    with RunDirectory.create(folder), pytest.raises(RunNotFoundError, match="not known"):
+        signal_supervisor(find_run(base=folder), signal.SIGTERM)
 
 
 def _state_of(run: RunDirectory) -> RunState:
