@@ -5,13 +5,34 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
+import attrs
+
 Scope = MutableMapping[str, Any]  # ASGI leaves the values open
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 AsgiApplication = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = dict[bytes, bytes]
-Handler = Callable[[Scope, Receive, Send, Headers], Awaitable[None]]
+
+
+@attrs.define(eq=False)
+class Exchange:
+    """One request and the way to answer it.
+
+    Attributes:
+        scope: The request's ASGI scope.
+        receive: Gives the parts of its body.
+        send: Takes the parts of the answer.
+        headers: By lower-case name.
+    """
+
+    scope: Scope
+    receive: Receive
+    send: Send
+    headers: Headers
+
+
+Handler = Callable[[Exchange], Awaitable[None]]
 
 CUT_EXTENSION: Final = "dynamo_core.http.cut"
 """Key in ``scope["extensions"]`` of a function that cuts the response off, so that it does not look complete."""

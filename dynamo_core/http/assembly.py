@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 from starlette.middleware.cors import CORSMiddleware
 
 from dynamo_core.errors import DeclarationError, Location
-from dynamo_core.http.asgi import NO_SNIFF, AsgiApplication, Handler, Receive, Scope, Send
+from dynamo_core.http.asgi import NO_SNIFF, AsgiApplication, Exchange, Handler, Receive, Scope, Send
 from dynamo_core.http.endpoints import make_handler
 from dynamo_core.http.guard import RequestGuard
 from dynamo_core.http.incoming import check_length, read_headers
-from dynamo_core.http.limited_body import LimitedBody
 from dynamo_core.http.lifespan import run_empty_lifespan
+from dynamo_core.http.limited_body import LimitedBody
 from dynamo_core.http.openapi import describe_api
 from dynamo_core.http.own_application import OwnApplication
 from dynamo_core.http.pages import make_pages
 from dynamo_core.http.problems import RefusedError, refuse, refuse_unread, send_problem
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dynamo_core.config import HttpConfig
     from dynamo_core.host import Host, HostedEndpoint
+
+logger = logging.getLogger(__name__)
 
 _CORS_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _CORS_HEADERS: Final = ("accept", "content-type", "traceparent", "tracestate")
@@ -116,6 +120,7 @@ class HttpApplication:
             try:
                 self._guard.check_host(read_headers(scope))
             except RefusedError as exc:
+                logger.warning("refused a request: %s", exc)
                 await send_problem(send, exc.problem)
                 return
             await self._entry(scope, receive, send)
@@ -135,12 +140,11 @@ class HttpApplication:
             methods = self._routes.get(path)
             handler = None if methods is None else methods.get(method)
             if handler is not None:
-                await handler(scope, receive, send, headers)
+                await handler(Exchange(scope, receive, send, headers))
                 return
             if self._own is not None and self._own.matches(scope, partly=methods is None):
                 check_length(headers, self._max_body_bytes)
-                body = LimitedBody(receive, send, self._max_body_bytes)
-                await self._own(scope, body.receive, body.send)
+                await LimitedBody(receive, send, self._max_body_bytes).hand_to(self._own, scope)
                 return
             if methods is None:
                 raise refuse_unread(404, "nothing is served under this path; /docs lists what is")

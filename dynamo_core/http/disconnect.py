@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from dynamo_core.http.asgi import Receive
+if TYPE_CHECKING:
+    from dynamo_core.http.asgi import Receive
 
 _PATIENCE_S: Final = 0.02
 """Calls that are quicker never pay for a task; a disconnect is noticed that much later."""

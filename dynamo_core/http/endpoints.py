@@ -5,14 +5,13 @@ from __future__ import annotations
 import abc
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import Response
 
 from dynamo_core.errors import CallError
 from dynamo_core.host import CallContext
-from dynamo_core.http.asgi import CUT_EXTENSION, NO_SNIFF, Handler, Headers, Receive, Scope, Send, send_body
+from dynamo_core.http.asgi import CUT_EXTENSION, NO_SNIFF, Exchange, Handler, Headers, Scope, Send, send_body
 from dynamo_core.http.disconnect import DisconnectWatch
 from dynamo_core.http.incoming import (
     ClientLeftError,
@@ -27,6 +26,8 @@ from dynamo_core.http.problems import RefusedError, describe_failure, refuse, re
 from dynamo_core.http.streams import StreamForm, StreamForms, as_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from dynamo_core.host import Host, HostedEndpoint
 
 logger = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ class ArgumentReader:
             definition.parameters[0] if self._takes_body and hosted.codec.takes_bytes_as_body else None
         )
 
-    async def read(self, scope: Scope, receive: Receive, headers: Headers) -> dict[str, object]:
+    async def read(self, exchange: Exchange) -> dict[str, object]:
         """Give the arguments by name.
 
         Raises:
@@ -78,13 +79,14 @@ class ArgumentReader:
             InvalidRequestError: They do not fit the endpoint.
             ClientLeftError: The client closed the connection.
         """
+        headers = exchange.headers
         check_length(headers, self._limit)
         if b"content-encoding" in headers:
             raise refuse_unread(415, "compressed bodies are not taken; send it without 'content-encoding'")
         content_type = headers.get(b"content-type")
         if content_type is not None and self._takes_body:
             self._check_type(content_type)
-        body = await read_body(receive, self._limit)
+        body = await read_body(exchange.receive, self._limit)
         if body and not self._takes_body:
             raise refuse(400, "this endpoint takes query parameters; a body has no meaning here")
         if content_type is None and body:
@@ -93,7 +95,10 @@ class ArgumentReader:
             if content_type is None and not self._lone_bytes.is_required:
                 return {}
             return {self._lone_bytes.name: body}
-        return self._decode(body, read_query(scope) if self._takes_query else None)
+        arguments: dict[str, object] = self._decode(
+            body, read_query(exchange.scope) if self._takes_query else None
+        )
+        return arguments
 
     @property
     def _wanted(self) -> str:
@@ -104,7 +109,9 @@ class ArgumentReader:
             return
         given = media_type(content_type)
         if self._lone_bytes is None:
-            is_wanted = given == "application/json" or (given.startswith("application/") and given.endswith("+json"))
+            is_wanted = given == "application/json" or (
+                given.startswith("application/") and given.endswith("+json")
+            )
             if is_wanted and charset(content_type) not in _UTF8:
                 raise refuse_unread(415, "JSON is taken in UTF-8 only")
         else:
@@ -123,22 +130,24 @@ class _EndpointHandler(abc.ABC):
         self._service = host.name
         self._endpoint = hosted.definition.name
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
+    async def __call__(self, exchange: Exchange) -> None:
         """Answer one request."""
         try:
-            arguments = await self._reader.read(scope, receive, headers)
+            arguments = await self._reader.read(exchange)
         except RefusedError as exc:
-            await send_problem(send, exc.problem)
+            await send_problem(exchange.send, exc.problem)
             return
         except CallError as exc:
-            await send_problem(send, describe_failure(self._service, self._endpoint, exc))
+            await send_problem(exchange.send, describe_failure(self._service, self._endpoint, exc))
             return
         except ClientLeftError:
-            logger.debug("%s.%s: the client left before its request was complete", self._service, self._endpoint)
+            logger.debug(
+                "%s.%s: the client left before its request was complete", self._service, self._endpoint
+            )
             return
-        watch = DisconnectWatch(receive)
+        watch = DisconnectWatch(exchange.receive)
         try:
-            await self._answer(scope, receive, send, headers, arguments, watch)
+            await self._answer(exchange, arguments, watch)
         except asyncio.CancelledError:
             if not watch.absorb():
                 raise
@@ -147,15 +156,7 @@ class _EndpointHandler(abc.ABC):
             watch.stop()
 
     @abc.abstractmethod
-    async def _answer(  # the ASGI triple, and what was read from it
-        self,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        headers: Headers,
-        arguments: dict[str, object],
-        watch: DisconnectWatch,
-    ) -> None:
+    async def _answer(self, exchange: Exchange, arguments: dict[str, object], watch: DisconnectWatch) -> None:
         """Call the endpoint and send what it gives."""
 
     def _context(self, headers: Headers) -> CallContext:
@@ -177,27 +178,19 @@ class ResultHandler(_EndpointHandler):
         self._content_type = _OCTETS if hosted.codec.gives_bytes else _JSON
         self._encode = as_bytes if hosted.codec.gives_bytes else hosted.codec.encode_json_result
 
-    async def _answer(
-        self,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        headers: Headers,
-        arguments: dict[str, object],
-        watch: DisconnectWatch,
-    ) -> None:
+    async def _answer(self, exchange: Exchange, arguments: dict[str, object], watch: DisconnectWatch) -> None:
         try:
-            result = await self._hosted.call(arguments, self._context(headers))
+            result = await self._hosted.call(arguments, self._context(exchange.headers))
             if isinstance(result, Response):
                 watch.stop()  # it may listen for the client itself
-                await result(scope, receive, send)
+                await result(exchange.scope, exchange.receive, exchange.send)
                 return
             body = self._encode(result)
         except Exception as exc:  # noqa: BLE001  # the boundary: becomes a problem document
-            await send_problem(send, describe_failure(self._service, self._endpoint, exc))
+            await send_problem(exchange.send, describe_failure(self._service, self._endpoint, exc))
             return
         watch.stop()
-        await send_body(send, 200, self._content_type, body)
+        await send_body(exchange.send, 200, self._content_type, body)
 
 
 class StreamHandler(_EndpointHandler):
@@ -207,26 +200,19 @@ class StreamHandler(_EndpointHandler):
         super().__init__(host, hosted, reader)
         self._forms = StreamForms(hosted)
 
-    async def _answer(
-        self,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        headers: Headers,
-        arguments: dict[str, object],
-        watch: DisconnectWatch,
-    ) -> None:
-        form = self._forms.choose(headers.get(b"accept", b""))
-        items = self._hosted.stream(arguments, self._context(headers))
+    async def _answer(self, exchange: Exchange, arguments: dict[str, object], watch: DisconnectWatch) -> None:
+        form = self._forms.choose(exchange.headers.get(b"accept", b""))
+        items = self._hosted.stream(arguments, self._context(exchange.headers))
         try:
-            await self._send_items(scope, send, form, items)
+            await self._send_items(exchange, form, items)
         finally:
             watch.stop()
             await items.aclose()
 
     async def _send_items(
-        self, scope: Scope, send: Send, form: StreamForm, items: AsyncGenerator[object, None]
+        self, exchange: Exchange, form: StreamForm, items: AsyncGenerator[object, None]
     ) -> None:
+        send = exchange.send
         has_begun = False
         count = 0
         try:
@@ -246,7 +232,7 @@ class StreamHandler(_EndpointHandler):
                 return
             last = b"" if form.encode_problem is None else form.encode_problem(problem)
             await send({"type": "http.response.body", "body": last, "more_body": True})
-            _cut(scope)
+            _cut(exchange.scope)
             return
         if not has_begun:
             await self._begin(send, form)

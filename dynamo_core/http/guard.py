@@ -10,11 +10,11 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING, Final
 
-from dynamo_core.http.asgi import Headers
-from dynamo_core.http.problems import refuse, refuse_unread
+from dynamo_core.http.problems import refuse_unread
 
 if TYPE_CHECKING:
     from dynamo_core.config import HttpConfig
+    from dynamo_core.http.asgi import Headers
 
 _LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
 _HOST: Final = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::([0-9]{1,5}))?")
@@ -61,7 +61,9 @@ class RequestGuard:
             raise refuse_unread(400, "the header 'host' is no host")
         name = match[1].decode("ascii").lower()
         if not (self._is_open or name in self._exact or name.endswith(self._suffixes or ("\0",))):
-            raise refuse_unread(421, f"this server does not answer for the host {name!r}; see http.allowed_hosts")
+            raise refuse_unread(
+                421, f"this server does not answer for the host {name!r}; see http.allowed_hosts"
+            )
         if len(self._known) < _MAX_KNOWN_HOSTS:
             self._known.add(host)
 

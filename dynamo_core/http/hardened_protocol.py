@@ -15,7 +15,6 @@ import asyncio
 import enum
 import logging
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -26,6 +25,8 @@ from dynamo_core.http.asgi import CUT_EXTENSION
 from dynamo_core.http.problems import PROBLEM_TYPE, ProblemDocument
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
@@ -107,7 +108,7 @@ class HardenedProtocol(HttpToolsProtocol):
         self.timeout_keep_alive = limits.keep_alive_s  # type: ignore[assignment]  # call_later takes a float
         self._limits = limits
         self._on_closed = on_closed
-        self._extensions = {CUT_EXTENSION: self._cut}
+        self._extensions: Any = {CUT_EXTENSION: self._cut}  # uvicorn types the values too narrowly
         self._phase = _Phase.IDLE
         self._running: Any = None  # uvicorn's RequestResponseCycle whose turn it is to answer
         self._refusal: ProblemDocument | None = None
@@ -240,7 +241,7 @@ class HardenedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a request."""
         super().on_message_begin()
-        self.scope["extensions"] = self._extensions  # type: ignore[typeddict-unknown-key]
+        self.scope["extensions"] = self._extensions
         self._phase = _Phase.HEAD
         self._head_bytes = self._field_count = 0
 
@@ -451,12 +452,14 @@ class HardenedProtocol(HttpToolsProtocol):
 
     @property
     def _peer(self) -> str:
-        return "%s:%d" % self.client if self.client else "a client"
+        return f"{self.client[0]}:{self.client[1]}" if self.client else "a client"
 
 
 def _describe_parser_error(exc: httptools.HttpParserError) -> ProblemDocument:
     cause = exc.__context__
-    if isinstance(exc, httptools.HttpParserCallbackError) and not isinstance(cause, httptools.HttpParserError):
+    if isinstance(exc, httptools.HttpParserCallbackError) and not isinstance(
+        cause, httptools.HttpParserError
+    ):
         logger.error("reading a request failed", exc_info=cause or exc)
     return ProblemDocument(status=400, detail="the request is not HTTP/1.1")
 

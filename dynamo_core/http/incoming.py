@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import re
 import urllib.parse
-from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from dynamo_core.http.asgi import Headers, Receive, Scope
 from dynamo_core.http.problems import refuse, refuse_unread
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dynamo_core.http.asgi import Headers, Receive, Scope
 
 _SINGLE: Final = frozenset(
     {b"host", b"origin", b"content-type", b"content-length", b"content-encoding", b"traceparent"}
 )
 _MAX_QUERY_FIELDS: Final = 1000
-_TRACEPARENT: Final = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
+_TRACEPARENT: Final = re.compile(
+    rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?"
+)
 _MAX_TRACESTATE_BYTES: Final = 512
 
 

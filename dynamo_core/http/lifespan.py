@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dynamo_core.errors import StartError
-from dynamo_core.http.asgi import AsgiApplication, Message, Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from dynamo_core.http.asgi import AsgiApplication, Message, Receive, Scope, Send
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +66,9 @@ class Lifespan:
                 async with asyncio.timeout(_STOP_TIMEOUT_S):
                     answer = await self._ask("lifespan.shutdown")
                     if answer["type"] == "lifespan.shutdown.failed":
-                        logger.error("the application's lifespan failed to stop: %s", answer.get("message", ""))
+                        logger.error(
+                            "the application's lifespan failed to stop: %s", answer.get("message", "")
+                        )
         except TimeoutError:
             logger.warning("the application's lifespan did not stop within %g s", _STOP_TIMEOUT_S)
         finally:

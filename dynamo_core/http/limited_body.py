@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from dynamo_core.http.asgi import Message, Receive, Send
+import logging
+from typing import TYPE_CHECKING
+
 from dynamo_core.http.problems import refuse_unread, send_problem
+
+if TYPE_CHECKING:
+    from dynamo_core.http.asgi import AsgiApplication, Message, Receive, Scope, Send
+
+logger = logging.getLogger(__name__)
 
 
 class LimitedBody:
@@ -22,6 +29,15 @@ class LimitedBody:
         self._size = 0
         self._has_started = False
         self._is_over = False
+
+    async def hand_to(self, application: AsgiApplication, scope: Scope) -> None:
+        """Let *application* answer the request; what it raises after the limit was passed is of no use."""
+        try:
+            await application(scope, self.receive, self.send)
+        except Exception:
+            if not self._is_over:
+                raise
+            logger.debug("the application did not take the end of a body that is too large", exc_info=True)
 
     async def receive(self) -> Message:
         """Give the next message; a disconnect once the limit is passed."""

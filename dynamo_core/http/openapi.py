@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dynamo_core.http.problems import title_of
@@ -11,6 +10,8 @@ from dynamo_core.http.streams import StreamForms
 from dynamo_core.values import SchemaBook
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from dynamo_core.host import HostedEndpoint
 
 Document = dict[str, Any]  # JSON
@@ -127,7 +128,10 @@ def _describe_result(hosted: HostedEndpoint, book: SchemaBook) -> Document:
     schema = hosted.codec.result_schema(book)
     if not hosted.is_stream:
         is_bytes = hosted.codec.gives_bytes
-        return {"description": "The result", "content": _OCTETS if is_bytes else {"application/json": {"schema": schema}}}
+        return {
+            "description": "The result",
+            "content": _OCTETS if is_bytes else {"application/json": {"schema": schema}},
+        }
     forms = StreamForms(hosted).offered
     return {
         "description": "A stream of items, in the form that the header 'accept' asks for",
@@ -136,7 +140,10 @@ def _describe_result(hosted: HostedEndpoint, book: SchemaBook) -> Document:
 
 
 def _describe_problem(status: int) -> Document:
-    return {"description": title_of(status), "content": {"application/problem+json": {"schema": _PROBLEM_REF}}}
+    return {
+        "description": title_of(status),
+        "content": {"application/problem+json": {"schema": _PROBLEM_REF}},
+    }
 
 
 def _merge(document: Document, other: Mapping[str, Any]) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from starlette.routing import BaseRoute, Match, Mount, Route
 
 from dynamo_core.errors import DeclarationError, Location
-from dynamo_core.http.asgi import AsgiApplication, Receive, Scope, Send
 from dynamo_core.http.pages import DOCS_PATH, OPENAPI_PATH
+
+if TYPE_CHECKING:
+    from dynamo_core.http.asgi import AsgiApplication, Receive, Scope, Send
 
 Document = Mapping[str, Any]  # JSON
 

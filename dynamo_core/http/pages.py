@@ -6,15 +6,16 @@ import asyncio
 import html
 import importlib.resources
 import logging
-from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from dynamo_core.http.asgi import Handler, Headers, Receive, Scope, Send, send_body
+from dynamo_core.http.asgi import Exchange, Handler, send_body
 from dynamo_core.http.problems import RETRY_AFTER_S, ProblemDocument, send_problem
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
     from dynamo_core.host import Host
 
 logger = logging.getLogger(__name__)
@@ -29,8 +30,10 @@ _NO_STORE: Final = (b"cache-control", b"no-store")
 _REVALIDATE: Final = (b"cache-control", b"no-cache")
 _POLICY: Final = (
     b"content-security-policy",
-    b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
-    b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    (
+        b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+        b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
 )
 _REFERRER: Final = (b"referrer-policy", b"no-referrer")
 _FILES: Final[Mapping[str, bytes]] = {
@@ -65,9 +68,9 @@ class _CheckPage:
         self._check = check
         self._body = msgspec.json.encode({"service": service, "status": state})
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
+    async def __call__(self, exchange: Exchange) -> None:
         if await self._passes():
-            await send_body(send, 200, b"application/json", self._body, (_NO_STORE,))
+            await send_body(exchange.send, 200, b"application/json", self._body, (_NO_STORE,))
             return
         problem = ProblemDocument(
             status=503,
@@ -75,7 +78,7 @@ class _CheckPage:
             members={"kind": "ServiceUnavailableError", "service": self._service},
             headers=((b"retry-after", b"%d" % RETRY_AFTER_S), _NO_STORE),
         )
-        await send_problem(send, problem)
+        await send_problem(exchange.send, problem)
 
     async def _passes(self) -> bool:
         try:
@@ -91,10 +94,10 @@ class _OpenApiPage:
         self._describe = describe
         self._body: bytes | None = None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
+    async def __call__(self, exchange: Exchange) -> None:
         if self._body is None:
             self._body = self._describe()
-        await send_body(send, 200, b"application/json", self._body, (_REVALIDATE,))
+        await send_body(exchange.send, 200, b"application/json", self._body, (_REVALIDATE,))
 
 
 class _FilePage:
@@ -104,10 +107,10 @@ class _FilePage:
         self._title = title
         self._body: bytes | None = None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
+    async def __call__(self, exchange: Exchange) -> None:
         if self._body is None:
             self._body = await asyncio.to_thread(self._load)
-        await send_body(send, 200, self._content_type, self._body, (_POLICY, _REFERRER, _REVALIDATE))
+        await send_body(exchange.send, 200, self._content_type, self._body, (_POLICY, _REFERRER, _REVALIDATE))
 
     def _load(self) -> bytes:
         text = (importlib.resources.files("dynamo_core.http") / "static" / self._name).read_text("utf-8")

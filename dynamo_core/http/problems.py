@@ -11,9 +11,7 @@ import http
 import logging
 import math
 import secrets
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import msgspec
@@ -30,12 +28,19 @@ from dynamo_core.errors import (
 from dynamo_core.http.asgi import Send, send_body
 from dynamo_core.values import MalformedRequestError
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 logger = logging.getLogger(__name__)
 
 PROBLEM_TYPE: Final = b"application/problem+json"
 RETRY_AFTER_S: Final = 1
 _CLOSE: Final = (b"connection", b"close")
-_TITLES: Final[Mapping[int, str]] = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
+_TITLES: Final[Mapping[int, str]] = {
+    413: "Content Too Large",
+    414: "URI Too Long",
+    422: "Unprocessable Content",
+}
 """RFC 9110's phrases, where older Pythons have others."""
 
 
@@ -52,7 +57,7 @@ class ProblemDocument:
 
     status: int
     detail: str
-    members: Mapping[str, object] = attrs.field(factory=dict, converter=MappingProxyType)
+    members: Mapping[str, object] = attrs.field(factory=dict)
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
     def to_data(self) -> dict[str, Any]:  # JSON-able values
@@ -111,26 +116,36 @@ def describe_failure(service: str, endpoint: str, exc: Exception) -> ProblemDocu
         exc: What the call raised.
     """
     facts = {"kind": type(exc).__name__, "service": service, "endpoint": endpoint}
+    if isinstance(exc, InvalidRequestError) and (exc.service, exc.endpoint) == (service, endpoint):
+        return _describe_invalid(exc, facts)
+    if isinstance(exc, CallTimeoutError):
+        return ProblemDocument(
+            status=504, detail="the call did not finish before its deadline", members=facts
+        )
+    found = _explain_unavailable(exc)
+    if found is None:
+        return _describe_internal(exc, facts)
+    detail, retry_after_s = found
+    headers = () if retry_after_s is None else ((b"retry-after", b"%d" % retry_after_s),)
+    return ProblemDocument(status=503, detail=detail, members=facts, headers=headers)
+
+
+def _explain_unavailable(exc: Exception) -> tuple[str, int | None] | None:
+    """Give the detail and the seconds to wait of a 503; no seconds where the call may have run already."""
     match exc:
-        case InvalidRequestError() if exc.service == service and exc.endpoint == endpoint:
-            return _describe_invalid(exc, facts)
         case OverloadedError():
-            retry = math.ceil(exc.retry_after_s)
-            return _unavailable("the service has as many calls as it may take; try again later", facts, retry)
+            retry_after_s = max(1, math.ceil(exc.retry_after_s))
+            return "the service has as many calls as it may take; try again later", retry_after_s
         case ServiceUnavailableError():
-            return _unavailable("no worker of the service can take the call", facts, RETRY_AFTER_S)
+            return "no worker of the service can take the call", RETRY_AFTER_S
         case WorkerLostError(begun=False):
-            return _unavailable("a worker was lost before the call began", facts, RETRY_AFTER_S)
+            return "a worker was lost before the call began", RETRY_AFTER_S
         case WorkerLostError():
-            return _unavailable("a worker was lost while the call may have been running", facts, None)
+            return "a worker was lost while the call may have been running", None
         case CallCancelledError():
-            return _unavailable("the call was cancelled because a worker is stopping", facts, None)
-        case CallTimeoutError():
-            return ProblemDocument(
-                status=504, detail="the call did not finish before its deadline", members=facts
-            )
+            return "the call was cancelled because a worker is stopping", None
         case _:
-            return _describe_internal(exc, facts)
+            return None
 
 
 def _describe_invalid(exc: InvalidRequestError, facts: Mapping[str, object]) -> ProblemDocument:
@@ -142,11 +157,6 @@ def _describe_invalid(exc: InvalidRequestError, facts: Mapping[str, object]) -> 
     return ProblemDocument(
         status=422, detail=f"the arguments do not fit: {names}", members={**facts, "errors": errors}
     )
-
-
-def _unavailable(detail: str, facts: Mapping[str, object], retry_after_s: int | None) -> ProblemDocument:
-    headers = () if retry_after_s is None else ((b"retry-after", b"%d" % retry_after_s),)
-    return ProblemDocument(status=503, detail=detail, members=facts, headers=headers)
 
 
 def _describe_internal(exc: Exception, facts: Mapping[str, object]) -> ProblemDocument:

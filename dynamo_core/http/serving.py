@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-import socket
 import ssl
-from collections.abc import Sequence
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,12 +13,15 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from dynamo_core.errors import ConfigError
-from dynamo_core.http.asgi import AsgiApplication
 from dynamo_core.http.hardened_protocol import ConnectionLimits, HardenedProtocol
 from dynamo_core.http.lifespan import Lifespan
 
 if TYPE_CHECKING:
+    import socket
+    from collections.abc import Sequence
+
     from dynamo_core.config import HttpConfig
+    from dynamo_core.http.asgi import AsgiApplication
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +95,9 @@ class _Server:
             options = {"ssl": self._tls, "ssl_handshake_timeout": self._http.header_timeout_s}
         for listener in sockets:
             self._servers.append(
-                await loop.create_server(self._connect, sock=listener, backlog=_BACKLOG_CONNECTIONS, **options)
+                await loop.create_server(
+                    self._connect, sock=listener, backlog=_BACKLOG_CONNECTIONS, **options
+                )
             )
 
     async def stop(self, grace_s: float) -> None:
@@ -158,7 +161,7 @@ class _Server:
 
 def _make_config(application: AsgiApplication) -> Config:
     config = Config(
-        application,  # type: ignore[arg-type]  # uvicorn types messages one by one
+        application,
         http=HardenedProtocol,
         ws="none",
         lifespan="off",

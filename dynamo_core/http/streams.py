@@ -79,7 +79,9 @@ def _sse(encode_json: Encode) -> StreamForm:
 
 def _encode_text(item: object) -> bytes:
     if not isinstance(item, str):
-        raise UnsupportedValueError(f"a stream of text was declared, got an item of type {type(item).__name__}")
+        raise UnsupportedValueError(
+            f"a stream of text was declared, got an item of type {type(item).__name__}"
+        )
     return item.encode("utf-8", "replace")
 
 

@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import re
 import socket
 import typing
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any
 
 import attrs
 import httpx
-
 from dynamo_core.config import HttpConfig
+
 from dynamo_core.definition import REQUIRED, ApiRoute, EndpointDefinition, EndpointKind, ParameterDefinition
 from dynamo_core.errors import CallError, Location, RemoteCallError
-from dynamo_core.host import CallContext
 from dynamo_core.http import build_application, serve_http
 from dynamo_core.values import EndpointCodec
+
+if typing.TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+
+    from dynamo_core.host import CallContext
 
 SERVICE = "Frontend"
 
@@ -121,18 +125,19 @@ class DirectHost:
 
 
 def build(
-    *functions: Callable[..., Any], host: DirectHost | None = None, app: object | None = None, **options: Any
+    *functions: Callable[..., Any],
+    direct: DirectHost | None = None,
+    app: object | None = None,
+    **options: Any,
 ) -> Any:
     """Build an application over plain functions."""
-    direct: Any = DirectHost(*functions) if host is None else host
-    return build_application(direct, HttpConfig(**options), title="Frontend API", app=app)
+    host: Any = DirectHost(*functions) if direct is None else direct
+    return build_application(host, HttpConfig(**options), title="Frontend API", app=app)
 
 
 def client_of(application: Any) -> httpx.AsyncClient:
     """Make a client that calls *application* in memory."""
-    return httpx.AsyncClient(
-        transport=httpx.ASGITransport(application), base_url="http://localhost:8000"
-    )
+    return httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://localhost:8000")
 
 
 @attrs.define
@@ -193,8 +198,4 @@ async def eventually(check: Callable[[], object], *, timeout_s: float = 10.0) ->
 
 def statuses(answer: bytes) -> list[int]:
     """Give the status of every response in *answer*."""
-    found = []
-    for line in answer.split(b"\r\n"):
-        if line.startswith(b"HTTP/1.1 "):
-            found.append(int(line.split()[1]))
-    return found
+    return [int(status) for status in re.findall(rb"HTTP/1\.1 ([0-9]{3}) ", answer)]

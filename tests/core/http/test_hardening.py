@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import resource
 import socket
 
@@ -29,7 +30,7 @@ async def take(data: bytes) -> int:
 
 async def still_serves(server: RunningServer) -> bool:
     async with httpx.AsyncClient(base_url=server.url) as client:
-        return (await client.post("/add", json={"a": 1})).json() == 3  # type: ignore[no-any-return]  # JSON
+        return (await client.post("/add", json={"a": 1})).json() == 3
 
 
 def chunked(*lines: bytes) -> bytes:
@@ -76,9 +77,11 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("name", MALFORMED)
-async def test_malformed_requests_get_one_refusal_at_most(name: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_malformed_requests_get_one_refusal_at_most(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
     host = DirectHost(add, take)
-    async with serving(build(host=host)) as server:
+    async with serving(build(direct=host)) as server:
         answer = await server.send_raw(MALFORMED[name] + GOOD)
         assert statuses(answer) in ([], [400], [505]), answer
         assert host.endpoint("add").contexts == []
@@ -90,7 +93,7 @@ async def test_malformed_requests_get_one_refusal_at_most(name: str, caplog: pyt
 @pytest.mark.parametrize("name", MALFORMED)
 async def test_malformed_requests_are_refused_byte_by_byte(name: str) -> None:
     host = DirectHost(add, take)
-    async with serving(build(host=host)) as server:
+    async with serving(build(direct=host)) as server:
         whole = MALFORMED[name] + GOOD
         step = 7
         answer = await server.send_raw(*(whole[at : at + step] for at in range(0, len(whole), step)))
@@ -98,7 +101,9 @@ async def test_malformed_requests_are_refused_byte_by_byte(name: str) -> None:
         assert host.endpoint("add").contexts == []
 
 
-@pytest.mark.parametrize("target", [b"/%2e%2e/add", b"/../add", b"/add%00", b"/add/", b"//add", b"/ADD", b"/"])
+@pytest.mark.parametrize(
+    "target", [b"/%2e%2e/add", b"/../add", b"/add%00", b"/add/", b"//add", b"/ADD", b"/"]
+)
 async def test_hostile_paths_are_not_found(target: bytes) -> None:
     async with serving(build(add)) as server:
         request = GOOD.replace(b"/add", target).replace(b"Content-Type", CLOSE + b"Content-Type")
@@ -110,7 +115,11 @@ async def test_good_requests_on_one_connection_are_answered_in_order() -> None:
         last = GOOD.replace(b"Content-Type", CLOSE + b"Content-Type")
         answer = await server.send_raw(GOOD + GOOD.replace(b"1}", b"2}") + last)
         assert statuses(answer) == [200, 200, 200]
-        assert [part.split(b"\r\n\r\n")[1][:1] for part in answer.split(b"HTTP/1.1 ")[1:]] == [b"3", b"4", b"3"]
+        assert [part.split(b"\r\n\r\n")[1][:1] for part in answer.split(b"HTTP/1.1 ")[1:]] == [
+            b"3",
+            b"4",
+            b"3",
+        ]
 
 
 async def test_a_malformed_request_after_a_good_one_does_not_spoil_its_answer() -> None:
@@ -122,7 +131,9 @@ async def test_a_malformed_request_after_a_good_one_does_not_spoil_its_answer() 
 
 async def test_an_upgrade_is_ignored_and_its_body_is_read() -> None:
     async with serving(build(add)) as server:
-        upgrade = b"Connection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQ\r\n"
+        upgrade = (
+            b"Connection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQ\r\n"
+        )
         for request in (
             HEAD + upgrade + b"Content-Length: 8\r\n\r\n" + BODY,
             HEAD + upgrade + b"Transfer-Encoding: chunked\r\n\r\n8\r\n" + BODY + b"\r\n0\r\n\r\n",
@@ -135,7 +146,7 @@ async def test_an_upgrade_is_ignored_and_its_body_is_read() -> None:
 
 async def test_trailers_do_not_become_headers() -> None:
     host = DirectHost(add)
-    async with serving(build(host=host)) as server:
+    async with serving(build(direct=host)) as server:
         request = HEAD + CLOSE + b"Transfer-Encoding: chunked\r\n\r\n8\r\n" + BODY + b"\r\n0\r\n"
         trace = b"00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01"
         answer = await server.send_raw(request + b"Host: evil\r\nTraceparent: " + trace + b"\r\n\r\n")
@@ -206,7 +217,7 @@ OCTETS = b"POST /take HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/o
 
 async def test_a_body_over_the_limit_is_refused_by_its_length_alone() -> None:
     host = DirectHost(take)
-    async with serving(build(host=host, max_body_bytes=1000)) as server:
+    async with serving(build(direct=host, max_body_bytes=1000)) as server:
         answer = await server.send_raw(OCTETS + b"Content-Length: 1001\r\n\r\n")
         assert statuses(answer) == [413]
         answer = await server.send_raw(OCTETS + b"Expect: 100-continue\r\nContent-Length: 1001\r\n\r\n")
@@ -219,7 +230,7 @@ async def test_a_body_over_the_limit_is_refused_by_its_length_alone() -> None:
 
 async def test_a_chunked_body_is_refused_at_the_limit() -> None:
     host = DirectHost(take)
-    async with serving(build(host=host, max_body_bytes=1000)) as server:
+    async with serving(build(direct=host, max_body_bytes=1000)) as server:
         start = OCTETS + b"Transfer-Encoding: chunked\r\n\r\n"
         answer = await server.send_raw(start + b"3e8\r\n" + b"a" * 1000 + b"\r\n1\r\na\r\n")
         assert statuses(answer) == [413]
@@ -270,7 +281,9 @@ async def test_a_slow_answer_is_not_the_clients_fault() -> None:
 
     async with serving(build(wait), header_timeout_s=0.05, body_timeout_s=0.05, keep_alive_s=0.05) as server:
         reader, writer = await server.open()
-        writer.write(b"POST /wait HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+        writer.write(
+            b"POST /wait HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+        )
         asyncio.get_running_loop().call_later(0.3, release.set)
         assert (await reader.read()).endswith(b'"done"')
         writer.close()
@@ -321,7 +334,9 @@ async def test_connections_past_the_limit_are_turned_away() -> None:
             writer.close()
 
         async def again() -> bool:
-            return statuses(await server.send_raw(GOOD.replace(b"Content-Type", CLOSE + b"Content-Type"))) == [200]
+            return statuses(
+                await server.send_raw(GOOD.replace(b"Content-Type", CLOSE + b"Content-Type"))
+            ) == [200]
 
         async with asyncio.timeout(10):
             while not await again():
@@ -396,8 +411,8 @@ async def test_stopping_cuts_off_what_does_not_finish(caplog: pytest.LogCaptureF
         server.stop.set()
         async with asyncio.timeout(10):
             await cancelled.wait()
-            with pytest.raises(ConnectionError):
-                await reader.readexactly(1)
+            with contextlib.suppress(ConnectionError):
+                assert await reader.read() == b""
         writer.close()
     assert [record.exc_info for record in caplog.records] == [None]
 
