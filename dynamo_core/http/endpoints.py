@@ -36,6 +36,8 @@ _JSON: Final = b"application/json"
 _OCTETS: Final = b"application/octet-stream"
 _UTF8: Final = frozenset({None, "utf-8", "utf8"})
 _ITEMS_PER_TURN: Final = 64
+_LAST_WORD_S: Final = 0.1
+"""Between a stream's last line and its cut: browsers drop what a page has not read once the connection breaks."""
 
 
 def make_handler(host: Host, hosted: HostedEndpoint, max_body_bytes: int) -> Handler:
@@ -230,8 +232,10 @@ class StreamHandler(_EndpointHandler):
             if not has_begun:
                 await send_problem(send, problem)
                 return
-            last = b"" if form.encode_problem is None else form.encode_problem(problem)
-            await send({"type": "http.response.body", "body": last, "more_body": True})
+            if form.encode_problem is not None:
+                last = form.encode_problem(problem)
+                await send({"type": "http.response.body", "body": last, "more_body": True})
+                await asyncio.sleep(_LAST_WORD_S)
             _cut(exchange.scope)
             return
         if not has_begun:

@@ -246,7 +246,7 @@ async function sendRequest(parts, answer) {
     }
     const response = await fetch(urlOf(parts), { method: parts.method.toUpperCase(), headers, body, signal: control.signal, credentials: "same-origin" });
     answer.start(response, elapsed());
-    await readBody(response, answer, elapsed);
+    await readBody(response, answer, () => answer.tick(elapsed()));
     answer.end(elapsed());
   } catch (error) {
     if (control.signal.aborted) answer.fail("Stopped.", elapsed());
@@ -258,7 +258,7 @@ async function sendRequest(parts, answer) {
   }
 }
 
-async function readBody(response, answer, elapsed) {
+async function readBody(response, answer, tick) {
   const type = response.headers.get("content-type") ?? "";
   if (type.startsWith(OCTETS)) {
     const bytes = new Uint8Array(await response.arrayBuffer());
@@ -283,21 +283,23 @@ async function readBody(response, answer, elapsed) {
     const { done, value } = await reader.read();
     if (done) break;
     const text = decoder.decode(value, { stream: true });
-    answer.write(text);
+    answer.write(text, true);
+    tick();
     if (separator) {
       items += text.match(separator)?.length ?? 0;
-      answer.count(`${items} ${separator.source === "\\n" ? "items" : "events"}, ${elapsed()}`);
+      const noun = separator.source === "\\n" ? "item" : "event";
+      answer.count(`${items} ${noun}${items === 1 ? "" : "s"}`);
     }
   }
 }
 
 function dump(bytes) {
   const rows = [];
-  for (let at = 0; at < Math.min(bytes.length, 4096); at += 16) {
-    const row = [...bytes.slice(at, at + 16)];
+  for (let at = 0; at < Math.min(bytes.length, 4096); at += 8) {
+    const row = [...bytes.slice(at, at + 8)];
     const hex = row.map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
     const text = row.map((byte) => (byte > 31 && byte < 127 ? String.fromCharCode(byte) : ".")).join("");
-    rows.push(`${at.toString(16).padStart(6, "0")}  ${hex.padEnd(47)}  ${text}`);
+    rows.push(`${at.toString(16).padStart(6, "0")}  ${hex.padEnd(23)}  ${text}`);
   }
   if (bytes.length > 4096) rows.push(`… ${bytes.length - 4096} more`);
   return rows.join("\n");
@@ -330,11 +332,15 @@ class Answer {
     this.element.classList.add(response.ok ? "good" : "bad");
     this.status.textContent = `${response.status} ${response.statusText}`;
     this.type.textContent = (response.headers.get("content-type") ?? "").split(";")[0];
-    this.time.textContent = `first byte ${elapsed}`;
+    this.tick(elapsed);
   }
 
-  write(text) {
-    const isAtEnd = this.output.scrollTop + this.output.clientHeight >= this.output.scrollHeight - 8;
+  tick(elapsed) {
+    this.time.textContent = elapsed;
+  }
+
+  write(text, follows = false) {
+    const isAtEnd = follows && this.output.scrollTop + this.output.clientHeight >= this.output.scrollHeight - 8;
     this.output.append(text);
     if (this.output.childNodes.length > 500) this.output.normalize();
     if (this.output.textContent.length > MAX_SHOWN) this.output.textContent = `…${this.output.textContent.slice(-MAX_SHOWN / 2)}`;
@@ -347,7 +353,7 @@ class Answer {
 
   end(elapsed) {
     this.element.classList.remove("running");
-    this.time.textContent = elapsed;
+    this.tick(elapsed);
   }
 
   fail(message, elapsed) {
