@@ -1,0 +1,81 @@
+"""Writing for people and for programs.
+
+Data goes to standard output, messages to standard error.
+On a terminal both are set with rich, which is imported only then; elsewhere they are plain, and nothing ever moves.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from typing import Final, Literal, TextIO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Kind = Literal["", "error", "warning", "note"]
+
+_STYLES: Final[Mapping[str, str]] = {"error": "bold red", "warning": "yellow", "note": "dim"}
+_CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether a person looks at *stream*."""
+    try:
+        return stream.isatty()
+    except ValueError:  # it is closed
+        return False
+
+
+def printable(text: str) -> str:
+    """*text* with characters that would move a cursor, or hide, as escapes; line ends and tabs stay."""
+    return _CONTROL.sub(lambda found: found.group().encode("unicode_escape").decode("ascii"), text)
+
+
+def write(text: str) -> None:
+    """Write data to standard output, as it is."""
+    sys.stdout.write(f"{text}\n")
+
+
+def write_json(data: object) -> None:
+    """Write data to standard output as one JSON document."""
+    write(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def message(text: str, *, kind: Kind = "") -> None:
+    """Write for people, to standard error; *kind* stands before the text."""
+    stream = sys.stderr
+    text = printable(text)
+    if kind and is_terminal(stream):
+        from rich.console import Console  # terminals only
+        from rich.text import Text  # as above
+
+        line = Text(f"{kind}: ", style=_STYLES[kind]).append(Text(text, style="default not bold not dim"))
+        Console(file=stream, stderr=True, highlight=False, soft_wrap=True).print(line)
+        return
+    stream.write(f"{kind}: {text}\n" if kind else f"{text}\n")
+
+
+def write_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Write a table to standard output: columns under headers, one row per line off a terminal."""
+    shown = [[printable(cell).replace("\n", " ") for cell in row] for row in rows]
+    if is_terminal(sys.stdout):
+        _write_rich_table(headers, shown)
+        return
+    widths = [max(len(cell) for cell in column) for column in zip(headers, *shown, strict=True)]
+    for row in (headers, *shown):
+        write("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _write_rich_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.console import Console  # terminals only
+    from rich.table import Table  # as above
+    from rich.text import Text  # as above
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for header in headers:
+        table.add_column(header, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console(file=sys.stdout, highlight=False).print(table)

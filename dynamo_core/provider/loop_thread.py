@@ -1,0 +1,215 @@
+"""An event loop on a thread of its own, for programs that have none."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import threading
+from typing import Any, Final, Generic, TypeVar, cast, TYPE_CHECKING
+
+from dynamo_core.errors import DynamoError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+
+T = TypeVar("T")
+
+_END: Final = object()
+
+
+class RunEndedError(DynamoError):
+    """Something was asked of a run that has ended."""
+
+    def __init__(self) -> None:
+        super().__init__("the run has ended: use what it gave only inside its 'with' block")
+
+
+class BlockedLoopError(DynamoError, RuntimeError):
+    """A blocking form was used on a running event loop, which it would have stopped."""
+
+    def __init__(self, what: str, instead: str) -> None:
+        super().__init__(f"{what} blocks and was used on a running event loop; {instead}")
+        self.what = what
+        self.instead = instead
+
+
+def refuse_on_loop(what: str, instead: str) -> None:
+    """Make sure that this thread runs no event loop.
+
+    Raises:
+        BlockedLoopError: It does.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise BlockedLoopError(what, instead)
+
+
+class LoopThread:
+    """Runs one main coroutine on a thread of its own, and other coroutines beside it until it ends.
+
+    The thread is no daemon: an interpreter that ends waits for the main coroutine to clean up.
+
+    Args:
+        name: Name of the thread.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._main: asyncio.Task[None] | None = None
+        self._began = threading.Event()
+        self._outcome: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self._lock = threading.Lock()
+        self._is_open = False
+        self._thread: threading.Thread | None = None
+
+    def start(self, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Start the thread and, on it, what *main* returns. Call once."""
+        self._thread = threading.Thread(target=self._run, args=(main,), name=self._name)
+        self._thread.start()
+        self._began.wait()
+
+    def _run(self, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        async def run() -> None:
+            with self._lock:
+                self._loop = asyncio.get_running_loop()
+                self._main = asyncio.current_task()
+                self._is_open = True
+            self._began.set()
+            try:
+                await main()
+            finally:
+                with self._lock:  # whatever is asked from now on is refused, and nothing waits for ever
+                    self._is_open = False
+
+        try:
+            asyncio.run(run())
+        except BaseException as exc:  # raised again by whoever joins the thread
+            self._outcome.set_exception(exc)
+        else:
+            self._outcome.set_result(None)
+        finally:
+            self._began.set()
+
+    def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run *coroutine* on the loop and wait for its result; an interrupted wait cancels it.
+
+        Raises:
+            RunEndedError: The loop has ended, or ends meanwhile.
+        """
+        future = self._submit(coroutine)
+        try:
+            return future.result()
+        except concurrent.futures.CancelledError:
+            raise RunEndedError from None
+        except BaseException:  # the result's own error, or Ctrl-C while it was waited for
+            future.cancel()
+            raise
+
+    def _submit(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        with self._lock:
+            if self._is_open and self._loop is not None:
+                return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        coroutine.close()
+        raise RunEndedError
+
+    def cancel(self) -> None:
+        """Cancel the main coroutine; does nothing once it has ended."""
+        with self._lock:
+            if self._is_open and self._loop is not None and self._main is not None:
+                self._loop.call_soon_threadsafe(self._main.cancel)
+
+    def call_soon(self, callback: Callable[[], object]) -> None:
+        """Call *callback* on the loop; does nothing once the main coroutine has ended."""
+        with self._lock:
+            if self._is_open and self._loop is not None:
+                self._loop.call_soon_threadsafe(callback)
+
+    def join(self) -> None:
+        """Wait for the thread to end, and raise what its main coroutine raised."""
+        self._outcome.result()
+        assert self._thread is not None, "join() comes after start()"
+        self._thread.join()
+
+    def iterate(self, open_source: Callable[[], AsyncIterator[T]]) -> Iterator[T]:
+        """Iterate an async iterator from a thread without a loop.
+
+        One task on the loop takes every step of it, as async iterators may expect, and only when a step is asked
+        for; ending the iteration early closes it.
+
+        Args:
+            open_source: Makes the async iterator; called on the loop.
+
+        Raises:
+            RunEndedError: The loop has ended, or ends meanwhile.
+        """
+        pump: _Pump[T] = _Pump(open_source)
+        running = self._submit(pump.run())
+        try:
+            while (item := self.call(pump.step())) is not _END:
+                yield cast("T", item)
+        finally:
+            self.call_soon(pump.stop)
+            if threading.current_thread() is not self._thread:  # the collector may end an iteration anywhere
+                with contextlib.suppress(concurrent.futures.CancelledError):
+                    running.result()
+
+
+class _Pump(Generic[T]):
+    """Takes the steps of one async iterator, all in one task, each when it is asked for."""
+
+    def __init__(self, open_source: Callable[[], AsyncIterator[T]]) -> None:
+        self._open_source = open_source
+        self._requests: asyncio.Queue[asyncio.Future[object]] = asyncio.Queue()
+        self._task: asyncio.Task[Any] | None = None
+        self._has_stopped = False
+
+    async def step(self) -> object:
+        """The next item, or ``_END``."""
+        request: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        if self._has_stopped:
+            return _END
+        self._requests.put_nowait(request)
+        return await request
+
+    def stop(self) -> None:
+        """End the iteration, in the middle of a step too."""
+        self._has_stopped = True
+        if self._task is not None:
+            self._task.cancel()
+
+    async def run(self) -> None:
+        """Answer requests until the source ends, raises, or :meth:`stop` is called."""
+        self._task = asyncio.current_task()
+        if self._has_stopped:
+            return
+        source = self._open_source()
+        try:
+            while await self._answer(source):
+                pass
+        finally:
+            self._has_stopped = True
+            close = getattr(source, "aclose", None)
+            if close is not None:
+                await close()
+
+    async def _answer(self, source: AsyncIterator[T]) -> bool:
+        """Answer one request; False when there is nothing more to answer."""
+        request = await self._requests.get()
+        try:
+            item: object = await anext(source)
+        except StopAsyncIteration:
+            item = _END
+        except Exception as exc:  # it belongs to whoever iterates
+            if not request.done():
+                request.set_exception(exc)
+            return False
+        except asyncio.CancelledError:
+            request.cancel()
+            raise
+        if not request.done():  # the caller may have been interrupted
+            request.set_result(item)
+        return item is not _END

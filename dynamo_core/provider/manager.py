@@ -1,0 +1,190 @@
+"""Call the hooks of one provider, with the extensions around them.
+
+pluggy is strict only where it is asked to be: it passes over a misspelt hook until ``check_pending``, does not pass
+arguments that have defaults, and gives None when nobody answers.
+Here all of that is an error with the name of the hook.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import logging
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import pluggy
+
+from dynamo_core.errors import HookError
+from dynamo_core.provider.hookspecs import FIRST_RESULT_HOOKS, HOOK_NAMES, PROJECT, ProviderHooks
+from dynamo_core.provider.interfaces import DependencyInterface, RunningServices, ServiceInterface
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from dynamo_core.config import ServiceConfig
+    from dynamo_core.definition import DependencyDefinition, ServiceDefinition
+    from dynamo_core.provider.bound import BoundGraph
+    from dynamo_core.provider.events import ServiceEvent
+
+logger = logging.getLogger(__name__)
+
+_NAMED: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+class Extension(NamedTuple):
+    """A loaded plugin of the group ``dynamo.plugins``.
+
+    Attributes:
+        name: Name of its entry point, with its distribution.
+        hooks: The object that carries its hook implementations.
+    """
+
+    name: str
+    hooks: object
+
+
+class HookManager:
+    """The hooks of the chosen provider and of the extensions, and nothing else.
+
+    Args:
+        provider: The provider's name.
+        hooks: What its ``hooks()`` returned.
+        extensions: Loaded extensions.
+
+    Raises:
+        HookError: A hook is misspelt, or its arguments do not fit.
+    """
+
+    def __init__(self, provider: str, hooks: object, extensions: Sequence[Extension] = ()) -> None:
+        self.provider = provider
+        self._manager = pluggy.PluginManager(PROJECT)
+        self._manager.add_hookspecs(ProviderHooks)
+        self._register(provider, hooks)
+        missing = [
+            name for name in FIRST_RESULT_HOOKS if not self._manager.hook.__dict__[name].get_hookimpls()
+        ]
+        if missing:
+            raise HookError(provider, missing[0], "it is not implemented; mark it with @hookimpl")
+        for extension in extensions:
+            self._register(extension.name, extension.hooks)
+
+    def _register(self, plugin: str, hooks: object) -> None:
+        for name in dir(hooks):
+            options = self._manager.parse_hookimpl_opts(hooks, name)
+            if options is not None and not options["optionalhook"]:
+                _check_hook(plugin, options["specname"] or name, getattr(hooks, name))
+        try:
+            self._manager.register(hooks, name=plugin)
+            self._manager.check_pending()
+        except (pluggy.PluginValidationError, ValueError) as exc:
+            raise HookError(plugin, "?", " ".join(str(exc).split())) from exc
+
+    def create_service(
+        self, definition: ServiceDefinition, config: ServiceConfig, options: object
+    ) -> ServiceInterface:
+        """Bind one service.
+
+        Raises:
+            HookError: The hook returned something else.
+        """
+        result = self._manager.hook.create_service(definition=definition, config=config, options=options)
+        if not isinstance(result, ServiceInterface):
+            raise self._wrong("create_service", result, "a ServiceInterface")
+        return result
+
+    def create_dependency(
+        self, definition: DependencyDefinition, on: ServiceInterface | None, options: object
+    ) -> DependencyInterface:
+        """Bind one edge.
+
+        Raises:
+            HookError: The hook returned something else.
+        """
+        result = self._manager.hook.create_dependency(definition=definition, on=on, options=options)
+        if not isinstance(result, DependencyInterface):
+            raise self._wrong("create_dependency", result, "a DependencyInterface")
+        return result
+
+    def run_services(
+        self, services: BoundGraph, options: object
+    ) -> AbstractAsyncContextManager[RunningServices]:
+        """Get the context manager that runs a graph.
+
+        Raises:
+            HookError: The hook returned something else.
+        """
+        result = self._manager.hook.run_services(services=services, options=options)
+        if not isinstance(result, AbstractAsyncContextManager):
+            raise self._wrong("run_services", result, "an async context manager of RunningServices")
+        return result
+
+    def check_running(self, running: object) -> RunningServices:
+        """Check what the context manager of ``run_services`` yielded.
+
+        Raises:
+            HookError: It is something else than running services.
+        """
+        if not isinstance(running, RunningServices):
+            raise self._wrong("run_services", running, "a context manager that yields RunningServices")
+        return running
+
+    def serve_services(self, services: BoundGraph, options: object) -> int:
+        """Run a graph until it is stopped.
+
+        Returns:
+            The exit code.
+
+        Raises:
+            HookError: The hook returned something else.
+        """
+        result = self._manager.hook.serve_services(services=services, options=options)
+        if not isinstance(result, int) or isinstance(result, bool):
+            raise self._wrong("serve_services", result, "an exit code")
+        return result
+
+    def emit(self, event: ServiceEvent) -> None:
+        """Tell every plugin of an event; what one of them raises is logged, and the others hear it all the same."""
+        caller = self._manager.hook.on_service_event
+        plugins = [implementation.plugin for implementation in caller.get_hookimpls()]
+        for plugin in plugins:
+            others = [other for other in plugins if other is not plugin]
+            try:
+                self._manager.subset_hook_caller("on_service_event", others)(event=event)
+            except Exception:
+                logger.exception("%s failed to hear of %s", self._manager.get_name(plugin), event.kind)
+
+    def _wrong(self, hook: str, result: object, wanted: str) -> HookError:
+        if result is None:
+            return HookError(self.provider, hook, f"nobody answered: it returned None, wanted {wanted}")
+        if inspect.iscoroutine(result):
+            result.close()  # it will never be awaited
+            return HookError(
+                self.provider, hook, f"it must be a plain function that returns {wanted}, not async"
+            )
+        return HookError(self.provider, hook, f"it returned {type(result).__qualname__}, wanted {wanted}")
+
+
+def _check_hook(plugin: str, hook: str, implementation: Callable[..., Any]) -> None:
+    """Check the name and the arguments of one implementation before pluggy sees it.
+
+    Raises:
+        HookError: They do not fit the specification.
+    """
+    if hook not in HOOK_NAMES:
+        nearest = difflib.get_close_matches(hook, HOOK_NAMES, 1)
+        hint = f", did you mean {nearest[0]!r}?" if nearest else ""
+        raise HookError(plugin, hook, f"there is no such hook{hint} (hooks: {', '.join(HOOK_NAMES)})")
+    known = list(inspect.signature(getattr(ProviderHooks, hook)).parameters)[1:]
+    for parameter in inspect.signature(implementation).parameters.values():
+        if parameter.kind not in _NAMED:
+            raise HookError(plugin, hook, f"argument {parameter} is not passed: name the arguments it needs")
+        if parameter.name not in known:
+            nearest = difflib.get_close_matches(parameter.name, known, 1)
+            hint = f", did you mean {nearest[0]!r}?" if nearest else ""
+            raise HookError(
+                plugin, hook, f"it has no argument {parameter.name!r}{hint} (arguments: {', '.join(known)})"
+            )
+        if parameter.default is not inspect.Parameter.empty:
+            raise HookError(
+                plugin, hook, f"argument {parameter.name!r} must have no default: it is not passed then"
+            )

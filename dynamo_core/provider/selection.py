@@ -1,0 +1,282 @@
+"""Which provider is used, and why.
+
+The order: what the command line or the program asks for, ``DYNAMO_PROVIDER``, ``[tool.dynamo] provider`` in the
+nearest ``pyproject.toml``, the default where it is installed, the only other one installed, and at last the one in
+core itself.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Final, NamedTuple, TYPE_CHECKING
+
+from dynamo_core import environment
+from dynamo_core.errors import (
+    AmbiguousProviderError,
+    ConfigError,
+    DuplicateProviderError,
+    DynamoError,
+    ProviderNotFoundError,
+)
+from dynamo_core.provider.discovery import ProviderCandidate, discover_providers
+from dynamo_core.provider.naming import (
+    DEFAULT_PROVIDER,
+    IN_PROCESS,
+    ProviderRequest,
+    is_provider_name,
+    normalize_distribution,
+    parse_request,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from collections.abc import Mapping, Sequence
+
+PROJECT_FILE: Final = "pyproject.toml"
+
+SOURCE_DEFAULT: Final = "the default"
+SOURCE_ONLY_ONE: Final = "the only one installed"
+SOURCE_NOTHING_ELSE: Final = "nothing else is installed"
+
+
+class ExplanationRow(NamedTuple):
+    """One candidate, and what became of it.
+
+    Attributes:
+        candidate: The candidate.
+        is_chosen: Whether it is the one.
+        reason: Why it is, or is not.
+    """
+
+    candidate: ProviderCandidate
+    is_chosen: bool
+    reason: str
+
+
+class Selection(NamedTuple):
+    """The outcome of a choice.
+
+    Attributes:
+        candidate: The chosen one; None when none could be chosen.
+        source: What decided.
+        rows: Every candidate, in the order of discovery.
+        problem: Why none could be chosen, or why the chosen one cannot be used; None when all is well.
+    """
+
+    candidate: ProviderCandidate | None
+    source: str
+    rows: tuple[ExplanationRow, ...]
+    problem: DynamoError | None = None
+
+    @property
+    def notice(self) -> str | None:
+        """What the user should be told in one line, if anything."""
+        if self.candidate is None or self.source != SOURCE_NOTHING_ELSE:
+            return None
+        return (
+            f"no provider is installed: {self.candidate.name!r} runs everything in this one process; "
+            "for supervised processes: pip install dynamo-circus"
+        )
+
+
+class _Choice(NamedTuple):
+    """A request and where it came from; a request of None means that nothing was asked for."""
+
+    request: ProviderRequest | None
+    source: str
+
+
+def select_provider(
+    explicit: str | None = None,
+    *,
+    environ: Mapping[str, str],
+    cwd: Path,
+    explicit_source: str = "--provider",
+    candidates: Sequence[ProviderCandidate] | None = None,
+) -> Selection:
+    """Choose the provider to use, without importing any.
+
+    Args:
+        explicit: ``name`` or ``distribution:name`` that was asked for directly; None when nothing was.
+        environ: The environment.
+        cwd: Where the search for ``pyproject.toml`` begins.
+        explicit_source: What *explicit* is called in messages.
+        candidates: Installed providers; None looks for them.
+
+    Raises:
+        ProviderNotFoundError: What was asked for is not installed, or nothing is.
+        InvalidProviderNameError: What was asked for can be no provider's name.
+        DuplicateProviderError: Two distributions claim the name.
+        AmbiguousProviderError: Several are installed and nothing says which.
+        ManifestError: The chosen one's manifest is missing or wrong.
+        ContractMismatchError: The chosen one was made for another contract.
+        ConfigError: ``pyproject.toml`` cannot be read.
+    """
+    selection = explain_selection(
+        explicit, environ=environ, cwd=cwd, explicit_source=explicit_source, candidates=candidates
+    )
+    if selection.problem is not None:
+        raise selection.problem
+    return selection
+
+
+def explain_selection(
+    explicit: str | None = None,
+    *,
+    environ: Mapping[str, str],
+    cwd: Path,
+    explicit_source: str = "--provider",
+    candidates: Sequence[ProviderCandidate] | None = None,
+) -> Selection:
+    """Like :func:`select_provider`, with every failure as ``problem`` of what is returned."""
+    found = discover_providers() if candidates is None else list(candidates)
+    source = explicit_source
+    try:
+        choice = _find_request(explicit, explicit_source, environ, cwd)
+        source = choice.source
+        if choice.request is None:
+            chosen, source = _choose_unasked(found)
+        else:
+            chosen = _choose_asked(choice.request, choice.source, found)
+    except DynamoError as exc:
+        return Selection(None, source, _explain(None, source, found), exc)
+    return Selection(chosen, source, _explain(chosen, source, found), chosen.problem)
+
+
+def _find_request(
+    explicit: str | None, explicit_source: str, environ: Mapping[str, str], cwd: Path
+) -> _Choice:
+    if explicit is not None:
+        return _Choice(parse_request(explicit, source=explicit_source), explicit_source)
+    from_environment = environ.get(environment.PROVIDER)
+    if from_environment:  # set and empty counts as not set, as everywhere in a shell
+        source = environment.PROVIDER
+        return _Choice(parse_request(from_environment, source=source), source)
+    path = find_project_file(cwd)
+    from_project = None if path is None else read_project_provider(path)
+    if from_project is not None:
+        source = f"[tool.dynamo] of {path}"
+        return _Choice(parse_request(from_project, source=source), source)
+    return _Choice(None, "")
+
+
+def find_project_file(cwd: Path) -> Path | None:
+    """The nearest ``pyproject.toml`` from *cwd* upwards."""
+    folder = cwd.absolute()
+    for parent in (folder, *folder.parents):
+        path = parent / PROJECT_FILE
+        if path.is_file():
+            return path
+    return None
+
+
+def read_project_provider(path: Path) -> str | None:
+    """``[tool.dynamo] provider`` of one ``pyproject.toml``.
+
+    Raises:
+        ConfigError: The file cannot be read, or the value is no text.
+    """
+    try:
+        data = tomllib.loads(path.read_text("utf-8"))
+    except OSError as exc:
+        raise ConfigError(f"{path} cannot be read: {exc.strerror}") from exc
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"{path} is not TOML: {exc}") from exc
+    section = data.get("tool", {})
+    section = section.get("dynamo", {}) if isinstance(section, dict) else {}
+    if not isinstance(section, dict):
+        raise ConfigError(f"{path}: tool.dynamo must be a table, got {section!r}")
+    provider = section.get("provider")
+    if provider is not None and not isinstance(provider, str):
+        raise ConfigError(f"{path}: tool.dynamo.provider must be a text, got {provider!r}")
+    return provider
+
+
+def _choose_asked(
+    request: ProviderRequest, source: str, candidates: Sequence[ProviderCandidate]
+) -> ProviderCandidate:
+    named = [candidate for candidate in candidates if candidate.name == request.name]
+    if request.distribution is not None:
+        named = [c for c in named if normalize_distribution(c.distribution) == request.distribution]
+    if not named:
+        asked = request.name if request.distribution is None else f"{request.distribution}:{request.name}"
+        installed = sorted({c.name for c in candidates if is_provider_name(c.name)})
+        raise ProviderNotFoundError(asked, source=source, installed=installed)
+    return _only(named)
+
+
+def _choose_unasked(candidates: Sequence[ProviderCandidate]) -> tuple[ProviderCandidate, str]:
+    usable = [candidate for candidate in candidates if is_provider_name(candidate.name)]
+    defaults = [candidate for candidate in usable if candidate.name == DEFAULT_PROVIDER]
+    if defaults:
+        return _only(defaults), SOURCE_DEFAULT
+    others = [candidate for candidate in usable if candidate.name != IN_PROCESS]
+    names = sorted({candidate.name for candidate in others})
+    if len(names) > 1:
+        raise AmbiguousProviderError(names)
+    if others:
+        return _only(others), SOURCE_ONLY_ONE
+    in_core = [candidate for candidate in usable if candidate.name == IN_PROCESS]
+    if not in_core:
+        raise ProviderNotFoundError(DEFAULT_PROVIDER, source=SOURCE_DEFAULT, installed=())
+    return _only(in_core), SOURCE_NOTHING_ELSE
+
+
+def _only(named: Sequence[ProviderCandidate]) -> ProviderCandidate:
+    if len(named) > 1:
+        raise DuplicateProviderError(named[0].name, [candidate.distribution for candidate in named])
+    return named[0]
+
+
+def find_duplicates(candidates: Sequence[ProviderCandidate]) -> Mapping[str, tuple[str, ...]]:
+    """Distributions by provider name, for every name that more than one claims."""
+    owners: dict[str, list[str]] = {}
+    for candidate in candidates:
+        owners.setdefault(candidate.name, []).append(candidate.distribution)
+    return {name: tuple(sorted(found)) for name, found in owners.items() if len(found) > 1}
+
+
+def _explain(
+    chosen: ProviderCandidate | None, source: str, candidates: Sequence[ProviderCandidate]
+) -> tuple[ExplanationRow, ...]:
+    duplicates = find_duplicates(candidates)
+    return tuple(
+        ExplanationRow(candidate, candidate is chosen, _reason(candidate, chosen, source, duplicates))
+        for candidate in candidates
+    )
+
+
+def _reason(
+    candidate: ProviderCandidate,
+    chosen: ProviderCandidate | None,
+    source: str,
+    duplicates: Mapping[str, tuple[str, ...]],
+) -> str:
+    if candidate is chosen:
+        return f"chosen: {source}"
+    if not is_provider_name(candidate.name):
+        return "can never be chosen: its name does not fit [a-z][a-z0-9_-]{0,31}"
+    if chosen is None:
+        return _reason_of_none(candidate, source, duplicates)
+    if chosen.name == candidate.name:
+        return f"{chosen.qualified_name!r} was asked for ({source})"
+    if candidate.name == IN_PROCESS and source in {SOURCE_DEFAULT, SOURCE_ONLY_ONE}:
+        return "counts only when it is named, or when nothing else is installed"
+    if source == SOURCE_DEFAULT:
+        return f"{chosen.name!r} is the default; name this one with --provider or {environment.PROVIDER}"
+    return f"{chosen.name!r} was asked for ({source})"
+
+
+def _reason_of_none(
+    candidate: ProviderCandidate, source: str, duplicates: Mapping[str, tuple[str, ...]]
+) -> str:
+    if source:
+        what = f"what was asked for ({source}) could not be chosen"
+    elif candidate.name == IN_PROCESS:
+        return "counts only when it is named, or when nothing else is installed"
+    else:
+        what = f"nothing says which one to use; name it with --provider or {environment.PROVIDER}"
+    if candidate.name not in duplicates:
+        return what
+    others = ", ".join(d for d in duplicates[candidate.name] if d != candidate.distribution)
+    return f"claimed by {others or 'its distribution twice'} too; ask for {candidate.qualified_name!r}"
