@@ -116,20 +116,25 @@ class HttpApplication:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or run the lifespan."""
-        if scope["type"] == "http":
-            try:
-                self._guard.check_host(read_headers(scope))
-            except RefusedError as exc:
-                logger.warning("refused a request: %s", exc)
-                await send_problem(send, exc.problem)
-                return
-            await self._entry(scope, receive, send)
-        elif scope["type"] == "lifespan":
+        kind = scope["type"]
+        if kind == "lifespan":
             await (run_empty_lifespan if self._own is None else self._own)(scope, receive, send)
+            return
+        try:
+            headers = read_headers(scope)
+            self._guard.check_host(headers)
+            if kind != "http":
+                self._guard.check_origin(kind, headers)
+        except RefusedError as exc:
+            logger.warning("refused a request: %s", exc)
+            await (_close_websocket(send) if kind == "websocket" else send_problem(send, exc.problem))
+            return
+        if kind == "http":
+            await self._entry(scope, receive, send)
         elif self._own is not None:
             await self._own(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await _close_websocket(send)
 
     async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -156,6 +161,10 @@ class HttpApplication:
             await _send_options(send, allowed)
         except RefusedError as exc:
             await send_problem(send, exc.problem)
+
+
+async def _close_websocket(send: Send) -> None:
+    await send({"type": "websocket.close", "code": 1008})
 
 
 async def _send_options(send: Send, allowed: bytes) -> None:

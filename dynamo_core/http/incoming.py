@@ -17,6 +17,7 @@ _SINGLE: Final = frozenset(
     {b"host", b"origin", b"content-type", b"content-length", b"content-encoding", b"traceparent"}
 )
 _MAX_QUERY_FIELDS: Final = 1000
+_MAX_LENGTH_DIGITS: Final = 20
 _TRACEPARENT: Final = re.compile(
     rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?"
 )
@@ -70,7 +71,7 @@ def check_length(headers: Headers, limit: int) -> None:
     length = headers.get(b"content-length")
     if length is None:
         return
-    if not length.isdigit():
+    if not length.isdigit() or len(length) > _MAX_LENGTH_DIGITS:
         raise refuse_unread(400, "the header 'content-length' is no number")
     if int(length) > limit:
         raise refuse_unread(413, f"the body has {int(length)} bytes; the limit is {limit} bytes")

@@ -100,7 +100,7 @@ class DirectEndpoint:
 @attrs.frozen
 class _Definition:
     name: str = SERVICE
-    location: Location = Location(__file__, 1)
+    location: Location = attrs.field(factory=lambda: Location(__file__, 1))
 
 
 class DirectHost:

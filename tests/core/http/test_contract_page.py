@@ -106,6 +106,11 @@ def test_the_numbers_of_the_page_are_those_of_the_code() -> None:
 def test_every_status_of_the_code_stands_on_the_page() -> None:
     sources = Path(hardened_protocol.__file__).parent.glob("*.py")
     code = "\n".join(source.read_text("utf-8") for source in sources)
-    used = {int(each) for each in re.findall(r"(?:refuse\w*|_fail)\(\s*(\d{3})|status=(\d{3})", code) for each in each if each}
+    used = {
+        int(each)
+        for each in re.findall(r"(?:refuse\w*|_fail)\(\s*(\d{3})|status=(\d{3})", code)
+        for each in each
+        if each
+    }
     listed = {int(each) for each in re.findall(r"^\| (\d{3}) \|", TEXT, re.MULTILINE)}
     assert used <= listed

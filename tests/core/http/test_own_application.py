@@ -131,3 +131,65 @@ async def test_a_lifespan_that_fails_fails_the_start() -> None:
     with pytest.raises(StartError, match="no database"):
         await serve_http(application, [listener], HttpConfig(), stop=asyncio.Event(), grace_s=1)
     assert listener.fileno() == -1
+
+
+class GeneratedPages(Starlette):
+    """Generates a document and a page for it, as FastAPI does."""
+
+    openapi_url = "/openapi.json"
+    docs_url = "/docs"
+
+    def openapi(self) -> dict[str, Any]:
+        model = {"$ref": "#/components/schemas/Model"}
+        problem = {"$ref": "#/components/schemas/Problem"}
+        responses = {"200": model, "422": problem}
+        return {
+            "paths": {"/own": {"get": {"responses": responses}}, "/run": {"get": {"summary": "theirs"}}},
+            "components": {
+                "schemas": {"Model": {"type": "object"}, "Problem": {"type": "string"}},
+                "securitySchemes": {"key": {"type": "apiKey"}},
+            },
+        }
+
+
+async def test_generated_pages_make_room_for_cores_which_show_both() -> None:
+    app = GeneratedPages(routes=[Route("/openapi.json", own), Route("/docs", own), Route("/redoc", own)])
+    async with client_of(build(run, app=app)) as client:
+        document = (await client.get("/openapi.json")).json()
+        assert "docs.js" in (await client.get("/docs")).text
+        assert (await client.get("/redoc")).text == "own GET 0"
+    assert document["paths"]["/own"]["get"]["responses"]["422"] == {
+        "$ref": "#/components/schemas/Problem_app"
+    }
+    assert set(document["paths"]["/run"]) == {"get", "post"}
+    schemas = document["components"]["schemas"]
+    assert schemas["Problem_app"] == {"type": "string"}
+    assert schemas["Problem"]["type"] == "object"
+    assert "securitySchemes" in document["components"]
+
+
+async def _open_websocket(application: Any, **headers: str) -> list[str]:
+    sent: list[str] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message["type"])
+
+    pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await application({"type": "websocket", "path": "/own", "headers": pairs}, receive, send)
+    return sent
+
+
+async def test_websockets_are_guarded_where_a_server_offers_them() -> None:
+    async def accepting(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept"})
+
+    application = build(run, app=accepting)
+    assert await _open_websocket(application, host="localhost") == ["websocket.accept"]
+    assert await _open_websocket(application, host="evil.example") == ["websocket.close"]
+    assert await _open_websocket(application, host="localhost", origin="http://evil.example") == [
+        "websocket.close"
+    ]
+    assert await _open_websocket(build(run), host="localhost") == ["websocket.close"]
