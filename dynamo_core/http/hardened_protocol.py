@@ -15,14 +15,22 @@ import asyncio
 import enum
 import logging
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-import attrs
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from dynamo_core.http.asgi import CUT_EXTENSION
+from dynamo_core.http.connection_limits import (
+    LINGER_S,
+    MAX_HEADER_FIELDS,
+    MAX_TARGET_BYTES,
+    MIN_BODY_BYTES_PER_S,
+    ConnectionLimits,
+)
 from dynamo_core.http.problems import PROBLEM_TYPE, ProblemDocument
+from dynamo_core.http.request_head import drop_upgrade, find_fault
+from dynamo_core.http.stalled_reader import StalledReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,36 +39,6 @@ if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
 logger = logging.getLogger(__name__)
-
-MAX_TARGET_BYTES: Final = 16 * 1024
-MAX_HEADER_FIELDS: Final = 100
-MIN_BODY_BYTES_PER_S: Final = 16 * 1024
-"""A body may take longer than its time limit as long as it comes at least this fast."""
-LINGER_S: Final = 1.0
-"""How long a refused client may go on sending before the connection is closed under it."""
-SEND_STALL_S: Final = 60.0
-"""How long a client may take nothing of an answer before it counts as gone."""
-
-_VERSIONS: Final = frozenset({"1.0", "1.1"})
-
-
-@attrs.frozen(kw_only=True)
-class ConnectionLimits:
-    """Limits of one connection and of their number.
-
-    Attributes:
-        header_timeout_s: Seconds for receiving a request's head.
-        body_timeout_s: Seconds for receiving its body, longer while it comes fast enough.
-        keep_alive_s: Seconds an idle connection stays open.
-        max_header_bytes: Bytes of a head, its target included.
-        max_connections: Open connections.
-    """
-
-    header_timeout_s: float
-    body_timeout_s: float
-    keep_alive_s: float
-    max_header_bytes: int
-    max_connections: int
 
 
 class _Phase(enum.Enum):
@@ -115,8 +93,7 @@ class HardenedProtocol(HttpToolsProtocol):
         self._is_lingering = False
         self._is_stopping = False
         self._timer: asyncio.TimerHandle | None = None
-        self._stall_timer: asyncio.TimerHandle | None = None
-        self._stalled_bytes = 0
+        self._reader = StalledReader()
         self._head_bytes = 0
         self._field_count = 0
         self._unparsed_bytes = 0
@@ -147,7 +124,7 @@ class HardenedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
         self._cancel_timer()
         self._unset_keepalive_if_required()
-        self._set_stall_timer(None)
+        self._reader.stop()
         self._abandon(self._running)
         self.pipeline.clear()
         self._on_closed()
@@ -174,27 +151,12 @@ class HardenedProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """Stop the application from sending, and begin to wait for the client."""
         super().pause_writing()
-        self._stalled_bytes = self.transport.get_write_buffer_size()
-        self._set_stall_timer(self._check_stall)
+        self._reader.begin(self.transport)
 
     def resume_writing(self) -> None:
         """Let the application send again."""
         super().resume_writing()
-        self._set_stall_timer(None)
-
-    def _check_stall(self) -> None:
-        left = self.transport.get_write_buffer_size()
-        if left < self._stalled_bytes:
-            self._stalled_bytes = left
-            self._set_stall_timer(self._check_stall)
-        else:
-            logger.warning("closed a connection of %s: nothing was read for %g s", self._peer, SEND_STALL_S)
-            self.transport.abort()
-
-    def _set_stall_timer(self, callback: Callable[[], None] | None) -> None:
-        if self._stall_timer is not None:
-            self._stall_timer.cancel()
-        self._stall_timer = None if callback is None else self.loop.call_later(SEND_STALL_S, callback)
+        self._reader.stop()
 
     # --- receiving ---
 
@@ -220,23 +182,12 @@ class HardenedProtocol(HttpToolsProtocol):
         except httptools.HttpParserUpgrade as exc:
             # a server may ignore an upgrade; this parser cannot, so the head is parsed again without it
             offset: int = exc.args[0]
-            head = self._head_without_upgrade()
+            method, version = self.parser.get_method(), self.parser.get_http_version()
+            head = drop_upgrade(method, self.url, version, self.headers)
             self.parser = httptools.HttpRequestParser(self)
             self.parser.feed_data(head)
             if len(data) > offset:
                 self._feed(data[offset:])
-
-    def _head_without_upgrade(self) -> bytes:
-        version = self.parser.get_http_version().encode()
-        lines = [self.parser.get_method() + b" " + self.url + b" HTTP/" + version]
-        dropped = {b"upgrade", b"http2-settings"}
-        for name, value in self.headers:
-            if name == b"connection":
-                tokens = [token for token in value.split(b",") if token.strip().lower() not in dropped]
-                value = b",".join(tokens).strip()  # noqa: PLW2901  # the same field, less what is ignored
-            if name not in dropped and value:
-                lines.append(name + b": " + value)
-        return b"\r\n".join([*lines, b"\r\n"])
 
     def on_message_begin(self) -> None:
         """Begin a request."""
@@ -272,7 +223,9 @@ class HardenedProtocol(HttpToolsProtocol):
             if self.parser.get_method() == b"CONNECT":
                 self._fail(400, "this server is no proxy: CONNECT is not taken")
             return  # parsed again without the upgrade
-        self._check_head()
+        fault = find_fault(self.parser.get_http_version(), self.url, self.headers)
+        if fault is not None:
+            self._fail(*fault)
         super().on_headers_complete()
         self.cycle.transport = self._gentle
         if not self.pipeline:
@@ -298,29 +251,6 @@ class HardenedProtocol(HttpToolsProtocol):
         self._phase = _Phase.IDLE
         self._unparsed_bytes = 0
         super().on_message_complete()
-
-    def _check_head(self) -> None:
-        version = self.parser.get_http_version()
-        if version not in _VERSIONS:
-            self._fail(505, f"HTTP/{version} is not spoken here")
-        hosts = [value for name, value in self.headers if name == b"host"]
-        if len(hosts) != 1:
-            self._fail(400, f"a request has one header 'host', this one {len(hosts)}")
-        for name, value in self.headers:
-            if name == b"transfer-encoding" and (value.lower() != b"chunked" or version == "1.0"):
-                self._fail(400, "the only transfer coding taken is 'chunked', of HTTP/1.1")
-        if not self.url.startswith(b"/"):
-            self._check_target(hosts[0])
-
-    def _check_target(self, host: bytes) -> None:
-        if self.url == b"*":
-            return
-        parsed = httptools.parse_url(self.url)
-        authority = parsed.host or b""
-        if parsed.port is not None:
-            authority += b":%d" % parsed.port
-        if authority.lower() != host.lower().translate(None, b"[]") or not parsed.path:
-            self._fail(400, "the request's target names another host than the header 'host'")
 
     # --- time ---
 

@@ -13,7 +13,8 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from dynamo_core.errors import ConfigError
-from dynamo_core.http.hardened_protocol import ConnectionLimits, HardenedProtocol
+from dynamo_core.http.connection_limits import ConnectionLimits
+from dynamo_core.http.hardened_protocol import HardenedProtocol
 from dynamo_core.http.lifespan import Lifespan
 
 if TYPE_CHECKING:
@@ -38,12 +39,14 @@ async def serve(
     grace_s: float,
 ) -> None:
     """Serve until *stop* is set; see :func:`dynamo_core.http.serve_http`."""
-    server = _Server(application, http, await asyncio.to_thread(_load_tls, http))
     try:
-        await server.start(sockets)
-        await stop.wait()
+        server = _Server(application, http, await asyncio.to_thread(_load_tls, http))
+        try:
+            await server.start(sockets)
+            await stop.wait()
+        finally:
+            await server.stop(grace_s)
     finally:
-        await server.stop(grace_s)
         for listener in sockets:
             listener.close()
 

@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 import pytest
 
-from dynamo_core.http import hardened_protocol
+from dynamo_core.http import connection_limits
 
 from .contract_service import FUNCTIONS
 from .serving_for_tests import build, serving
@@ -96,19 +96,19 @@ async def test_an_example_of_the_page_runs(example: Example) -> None:
 
 
 def test_the_numbers_of_the_page_are_those_of_the_code() -> None:
-    assert hardened_protocol.MAX_TARGET_BYTES == 16 * 1024
-    assert hardened_protocol.MAX_HEADER_FIELDS == 100
-    assert hardened_protocol.MIN_BODY_BYTES_PER_S == 16 * 1024
-    assert hardened_protocol.SEND_STALL_S == 60
-    assert hardened_protocol.LINGER_S == 1
+    assert connection_limits.MAX_TARGET_BYTES == 16 * 1024
+    assert connection_limits.MAX_HEADER_FIELDS == 100
+    assert connection_limits.MIN_BODY_BYTES_PER_S == 16 * 1024
+    assert connection_limits.SEND_STALL_S == 60
+    assert connection_limits.LINGER_S == 1
 
 
 def test_every_status_of_the_code_stands_on_the_page() -> None:
-    sources = Path(hardened_protocol.__file__).parent.glob("*.py")
+    sources = Path(connection_limits.__file__).parent.glob("*.py")
     code = "\n".join(source.read_text("utf-8") for source in sources)
     used = {
         int(each)
-        for each in re.findall(r"(?:refuse\w*|_fail)\(\s*(\d{3})|status=(\d{3})", code)
+        for each in re.findall(r"(?:refuse\w*|_fail)\(\s*(\d{3})|status=(\d{3})|return (\d{3}), ", code)
         for each in each
         if each
     }
