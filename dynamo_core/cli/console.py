@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from typing import Final, Literal, TextIO, TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,8 +48,8 @@ def message(text: str, *, kind: Kind = "") -> None:
     stream = sys.stderr
     text = printable(text)
     if kind and is_terminal(stream):
-        from rich.console import Console  # terminals only
-        from rich.text import Text  # as above
+        from rich.console import Console  # noqa: PLC0415  # terminals only
+        from rich.text import Text  # noqa: PLC0415  # as above
 
         line = Text(f"{kind}: ", style=_STYLES[kind]).append(Text(text, style="default not bold not dim"))
         Console(file=stream, stderr=True, highlight=False, soft_wrap=True).print(line)
@@ -69,9 +69,9 @@ def write_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def _write_rich_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.console import Console  # terminals only
-    from rich.table import Table  # as above
-    from rich.text import Text  # as above
+    from rich.console import Console  # noqa: PLC0415  # terminals only
+    from rich.table import Table  # noqa: PLC0415  # as above
+    from rich.text import Text  # noqa: PLC0415  # as above
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for header in headers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Final, NoReturn, TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
@@ -46,8 +46,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as exc:
         exc.show()
         return exc.exit_code
-    except Exception as exc:  # the boundary of the program
-        from dynamo_core.cli.failures import report_failure  # imported when something failed
+    except Exception as exc:  # noqa: BLE001  # the boundary of the program
+        from dynamo_core.cli.failures import report_failure  # noqa: PLC0415  # imported when something failed
 
         return report_failure(exc, debug="--debug" in given)
     return result if isinstance(result, int) else 0

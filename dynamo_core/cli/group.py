@@ -10,6 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
     from dynamo_core.cli.commands import CommandEntry
 
 

@@ -10,6 +10,7 @@ from dynamo_core.provider.loop_thread import refuse_on_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
     from dynamo_core.provider.bound import BoundGraph
     from dynamo_core.provider.interfaces import RunningServices
     from dynamo_core.provider.loop_thread import LoopThread

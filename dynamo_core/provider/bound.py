@@ -11,6 +11,7 @@ from dynamo_core.errors import ServiceNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
     from dynamo_core.provider.events import ServiceEvent
     from dynamo_core.provider.interfaces import DependencyInterface, ServiceInterface
 

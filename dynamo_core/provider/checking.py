@@ -15,6 +15,7 @@ from dynamo_core.provider.importing import mend_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
     from dynamo_core.provider.discovery import ProviderCandidate
 
 CHECK_TIMEOUT_S: Final = 10.0
@@ -65,7 +66,7 @@ def _check(candidate: ProviderCandidate, timeout_s: float) -> Fault | None:
         "distribution": candidate.distribution,
         "version": candidate.version,
     }
-    process = subprocess.Popen(  # this interpreter, on our own text
+    process = subprocess.Popen(  # noqa: S603  # this interpreter, on our own text
         [sys.executable, "-c", _CHILD],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+from typing import TYPE_CHECKING
 
 from dynamo_core.errors import BrokenProviderError, DynamoError
 from dynamo_core.provider.discovery import ProviderCandidate
 from dynamo_core.provider.loading import load_provider
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 import re
-from typing import Final, NamedTuple, TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ Version = tuple[int, int]
 CONTRACT_VERSION: Final[Version] = (1, 0)
 """The contract that this dynamo-core offers."""
 
-_CLAUSE: Final = re.compile(r"(>=|<=|==|>|<)\s*(\d{1,6})(?:\.(\d{1,6}))?")
+_CLAUSE: Final = re.compile(r"(>=|<=|==|>|<)\s*(\d{1,6})(?:\.(\d{1,6}))?", re.ASCII)
 _OPERATORS: Final[dict[str, Callable[[Version, Version], bool]]] = {
     ">=": operator.ge,
     "<=": operator.le,

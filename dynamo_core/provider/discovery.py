@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Final, NamedTuple, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import importlib_metadata
 
@@ -25,6 +25,16 @@ PROVIDERS_GROUP: Final = "dynamo.providers"
 EXTENSIONS_GROUP: Final = "dynamo.plugins"
 
 _ENTRY_POINTS_FILE: Final = "entry_points.txt"
+
+
+class _Distribution(Protocol):
+    """What is asked of a distribution."""
+
+    @property
+    def metadata(self) -> Any: ...
+    @property
+    def entry_points(self) -> Any: ...
+    def read_text(self, filename: str, /) -> str | None: ...
 
 
 class InstalledEntryPoint(NamedTuple):
@@ -97,12 +107,12 @@ def find_entry_points(group: str) -> list[InstalledEntryPoint]:
                     found.setdefault(
                         key, InstalledEntryPoint(entry_point.name, entry_point.value, name, version)
                     )
-        except Exception as exc:  # broken metadata of one distribution hides no other
+        except Exception as exc:  # noqa: BLE001  # broken metadata of one distribution hides no other
             logger.warning("entry points of %s cannot be read: %s: %s", distribution, type(exc).__name__, exc)
     return list(found.values())
 
 
-def _distributions_with(group: str) -> Iterator[importlib_metadata.Distribution]:
+def _distributions_with(group: str) -> Iterator[_Distribution]:
     """Distributions whose entry points mention *group*; the text is looked through before anything is parsed."""
     for distribution in importlib_metadata.distributions():
         try:
@@ -114,12 +124,12 @@ def _distributions_with(group: str) -> Iterator[importlib_metadata.Distribution]
             yield distribution
 
 
-def _identity(distribution: importlib_metadata.Distribution) -> tuple[str, str]:
+def _identity(distribution: _Distribution) -> tuple[str, str]:
     """Name and version, or what stands for them where the metadata is broken."""
     try:
         metadata = distribution.metadata
         name, version = metadata.get("Name"), metadata.get("Version")
-    except Exception as exc:  # as above: any parser error
+    except Exception as exc:  # noqa: BLE001  # as above: any parser error
         logger.debug("metadata of %s cannot be read: %s", distribution, exc)
         name = version = None
     if not name:
@@ -129,11 +139,11 @@ def _identity(distribution: importlib_metadata.Distribution) -> tuple[str, str]:
     return str(name or "unknown"), str(version or "")
 
 
-def _is_shadowed(distribution: importlib_metadata.Distribution, name: str) -> bool:
+def _is_shadowed(distribution: _Distribution, name: str) -> bool:
     """Whether another copy of the same distribution comes first on the import path, as imports see it."""
     try:
         first = importlib_metadata.distribution(name)
-    except Exception:  # broken metadata: not found under its own name, and so not shadowed
+    except Exception:  # noqa: BLE001  # broken metadata: not found under its own name, and so not shadowed
         return False
     return first.read_text(_ENTRY_POINTS_FILE) != distribution.read_text(_ENTRY_POINTS_FILE)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 
 from dynamo_core import environment
 from dynamo_core.errors import BrokenProviderError, ProviderError
 from dynamo_core.provider.discovery import InstalledEntryPoint, discover_extensions
 from dynamo_core.provider.importing import describe, import_entry_point
 from dynamo_core.provider.manager import Extension
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,6 +14,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
+
     from dynamo_core.config import ServiceConfig
     from dynamo_core.definition import DependencyDefinition, ServiceDefinition
     from dynamo_core.provider.bound import BoundGraph

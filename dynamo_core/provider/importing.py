@@ -30,7 +30,7 @@ def import_entry_point(
         raise
     except SystemExit as exc:
         raise_broken(entry_point, f"importing {module!r} tried to end the program ({describe(exc)})", exc)
-    except BaseException as exc:  # the module is other people's code
+    except BaseException as exc:  # noqa: BLE001  # the module is other people's code
         raise_broken(entry_point, f"importing {module!r} raised {describe(exc)}", exc)
     for name in attribute.split(".") if attribute else ():
         try:
@@ -39,7 +39,7 @@ def import_entry_point(
             raise
         except AttributeError as exc:
             raise_broken(entry_point, f"module {module!r} has no {attribute!r}", exc)
-        except BaseException as exc:  # a module may answer with code of its own
+        except BaseException as exc:  # noqa: BLE001  # a module may answer with code of its own
             raise_broken(entry_point, f"{entry_point.value} raised {describe(exc)}", exc)
     return loaded
 

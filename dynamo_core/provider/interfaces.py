@@ -14,6 +14,7 @@ from dynamo_core.errors import EndpointNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
+
     from dynamo_core.config import ServiceConfig
     from dynamo_core.definition import DependencyDefinition, EndpointDefinition, ServiceDefinition
     from dynamo_core.provider.status import LogLine, RunStatus
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class ServiceInterface(ABC):  # complete as it stands; providers add what their runtime needs
+class ServiceInterface(ABC):  # noqa: B024  # complete as it stands; providers add what their runtime needs
     """One service, bound to a provider and not yet running.
 
     The hook ``create_service`` returns one.

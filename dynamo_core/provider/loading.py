@@ -45,7 +45,7 @@ def load_provider(candidate: ProviderCandidate) -> DeploymentTarget:
         target.check_hooks()
     except (DynamoError, KeyboardInterrupt):
         raise
-    except BaseException as exc:  # hooks() is the provider's code
+    except BaseException as exc:  # noqa: BLE001  # hooks() is the provider's code
         raise_broken(candidate, f"hooks() raised {describe(exc)}", exc)
     return target
 
@@ -76,7 +76,7 @@ def _build(target_class: type[DeploymentTarget], candidate: ProviderCandidate) -
         return target_class()
     except KeyboardInterrupt:
         raise
-    except BaseException as exc:  # the constructor is the provider's code
+    except BaseException as exc:  # noqa: BLE001  # the constructor is the provider's code
         raise_broken(candidate, f"{candidate.value}() raised {describe(exc)}", exc)
 
 

@@ -6,7 +6,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import threading
-from typing import Any, Final, Generic, TypeVar, cast, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from dynamo_core.errors import DynamoError
 
@@ -87,7 +87,7 @@ class LoopThread:
 
         try:
             asyncio.run(run())
-        except BaseException as exc:  # raised again by whoever joins the thread
+        except BaseException as exc:  # noqa: BLE001  # raised again by whoever joins the thread
             self._outcome.set_exception(exc)
         else:
             self._outcome.set_result(None)
@@ -203,7 +203,7 @@ class _Pump(Generic[T]):
             item: object = await anext(source)
         except StopAsyncIteration:
             item = _END
-        except Exception as exc:  # it belongs to whoever iterates
+        except Exception as exc:  # noqa: BLE001  # it belongs to whoever iterates
             if not request.done():
                 request.set_exception(exc)
             return False

@@ -21,6 +21,7 @@ from dynamo_core.provider.interfaces import DependencyInterface, RunningServices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
     from dynamo_core.config import ServiceConfig
     from dynamo_core.definition import DependencyDefinition, ServiceDefinition
     from dynamo_core.provider.bound import BoundGraph

@@ -11,6 +11,7 @@ from dynamo_core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
     from attrs import AttrsInstance
 
 

@@ -14,8 +14,9 @@ from dynamo_core.provider.blocking import BlockingServices
 from dynamo_core.provider.loop_thread import LoopThread, RunEndedError, refuse_on_loop
 
 if TYPE_CHECKING:
-    from types import TracebackType
     from collections.abc import Callable
+    from types import TracebackType
+
     from dynamo_core.provider.bound import BoundGraph
     from dynamo_core.provider.interfaces import RunningServices
     from dynamo_core.provider.manager import HookManager
@@ -72,7 +73,7 @@ class RunContext:
             return
         try:
             await self._context.__aexit__(None, None, None)
-        except Exception as failure:  # it is raised again or logged
+        except Exception as failure:  # noqa: BLE001  # it is raised again or logged
             _keep(exc, failure)
 
     def __enter__(self) -> BlockingServices:
@@ -89,7 +90,7 @@ class RunContext:
         assert self._blocking is not None, "__exit__ comes after __enter__"
         try:
             self._blocking.stop()
-        except Exception as failure:  # it is raised again or logged
+        except Exception as failure:  # noqa: BLE001  # it is raised again or logged
             _keep(exc, failure)
 
 

@@ -8,7 +8,7 @@ core itself.
 from __future__ import annotations
 
 import tomllib
-from typing import Final, NamedTuple, TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dynamo_core import environment
 from dynamo_core.errors import (
@@ -29,8 +29,8 @@ from dynamo_core.provider.naming import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 PROJECT_FILE: Final = "pyproject.toml"
 
@@ -262,9 +262,10 @@ def _reason(
         return f"{chosen.qualified_name!r} was asked for ({source})"
     if candidate.name == IN_PROCESS and source in {SOURCE_DEFAULT, SOURCE_ONLY_ONE}:
         return "counts only when it is named, or when nothing else is installed"
+    reason = f"{chosen.name!r} was asked for ({source})"
     if source == SOURCE_DEFAULT:
-        return f"{chosen.name!r} is the default; name this one with --provider or {environment.PROVIDER}"
-    return f"{chosen.name!r} was asked for ({source})"
+        reason = f"{chosen.name!r} is the default; name this one with --provider or {environment.PROVIDER}"
+    return reason
 
 
 def _reason_of_none(

@@ -12,6 +12,7 @@ from dynamo_core.provider.program import Program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
     from dynamo_core.config import DynamoConfig, ServiceConfig
     from dynamo_core.provider.interfaces import DependencyInterface, ServiceInterface
     from dynamo_core.provider.run_context import RunContext
@@ -102,8 +103,8 @@ class DeploymentTarget(ABC):
         Raises:
             ConfigError: An option is wrong.
         """
-        from dynamo_core.provider.binding import bind_graph  # asyncio, needed only now
-        from dynamo_core.provider.run_context import RunContext  # as above
+        from dynamo_core.provider.binding import bind_graph  # noqa: PLC0415  # asyncio, needed only now
+        from dynamo_core.provider.run_context import RunContext  # noqa: PLC0415  # as above
 
         given = self.read_options(options)
         manager = self._program.manager
