@@ -6,7 +6,7 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from dynamo_core.provider.loop_thread import refuse_on_loop
+from dynamo_core.provider.loop_thread import BlockedLoopError, refuse_on_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -160,7 +160,12 @@ def blocking_form(member: Any, thread: LoopThread, what: str, declared: object =
     def call(*args: Any, **kwargs: Any) -> Any:
         result = member(*args, **kwargs)
         if inspect.isawaitable(result):  # written with def, and asynchronous all the same
-            refuse_on_loop(what, instead)
+            try:
+                refuse_on_loop(what, instead)
+            except BlockedLoopError:
+                if inspect.iscoroutine(result):
+                    result.close()  # it will never be awaited
+                raise
             return thread.call(_awaited(lambda: result, (), {}))
         if hasattr(result, "__anext__"):
             refuse_on_loop(what, instead)

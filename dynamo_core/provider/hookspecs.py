@@ -110,4 +110,5 @@ class ProviderHooks:
 
 
 HOOK_NAMES: Final = tuple(name for name in vars(ProviderHooks) if not name.startswith("_"))
-FIRST_RESULT_HOOKS: Final = tuple(name for name in HOOK_NAMES if name != "on_service_event")
+EVENT_HOOK: Final = "on_service_event"
+FIRST_RESULT_HOOKS: Final = tuple(name for name in HOOK_NAMES if name != EVENT_HOOK)

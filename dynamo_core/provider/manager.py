@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import pluggy
 
 from dynamo_core.errors import HookError
-from dynamo_core.provider.hookspecs import FIRST_RESULT_HOOKS, HOOK_NAMES, PROJECT, ProviderHooks
+from dynamo_core.provider.hookspecs import EVENT_HOOK, FIRST_RESULT_HOOKS, HOOK_NAMES, PROJECT, ProviderHooks
 from dynamo_core.provider.interfaces import DependencyInterface, RunningServices, ServiceInterface
 
 if TYPE_CHECKING:
@@ -72,8 +72,13 @@ class HookManager:
     def _register(self, plugin: str, hooks: object) -> None:
         for name in dir(hooks):
             options = self._manager.parse_hookimpl_opts(hooks, name)
-            if options is not None and not options["optionalhook"]:
-                _check_hook(plugin, options["specname"] or name, getattr(hooks, name))
+            if options is None:
+                continue
+            hook = options["specname"] or name
+            if not options["optionalhook"]:
+                _check_hook(plugin, hook, getattr(hooks, name))
+            if hook == EVENT_HOOK and (options["wrapper"] or options["hookwrapper"]):
+                raise HookError(plugin, hook, "events are heard, not wrapped: mark it with @hookimpl alone")
         try:
             self._manager.register(hooks, name=plugin)
             self._manager.check_pending()
@@ -145,14 +150,11 @@ class HookManager:
 
     def emit(self, event: ServiceEvent) -> None:
         """Tell every plugin of an event; what one of them raises is logged, and the others hear it all the same."""
-        caller = self._manager.hook.on_service_event
-        plugins = [implementation.plugin for implementation in caller.get_hookimpls()]
-        for plugin in plugins:
-            others = [other for other in plugins if other is not plugin]
+        for implementation in self._manager.hook.on_service_event.get_hookimpls():
             try:
-                self._manager.subset_hook_caller("on_service_event", others)(event=event)
+                implementation.function(*(event for _ in implementation.argnames))
             except Exception:
-                logger.exception("%s failed to hear of %s", self._manager.get_name(plugin), event.kind)
+                logger.exception("%s failed to hear of %s", implementation.plugin_name, event.kind)
 
     def _wrong(self, hook: str, result: object, wanted: str) -> HookError:
         if result is None:

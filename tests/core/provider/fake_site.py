@@ -110,9 +110,16 @@ class FakeSite:
         """The environment of a process that has these distributions installed."""
         checkout = Path(dynamo_core.__file__).parents[1]
         kept = {name: value for name, value in os.environ.items() if not name.startswith("DYNAMO_")}
-        return {**kept, "PYTHONPATH": os.pathsep.join([str(self.path), str(checkout)]), "COLUMNS": "200", **more}
+        return {
+            **kept,
+            "PYTHONPATH": os.pathsep.join([str(self.path), str(checkout)]),
+            "COLUMNS": "200",
+            **more,
+        }
 
-    def run(self, *arguments: str, cwd: Path | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *arguments: str, cwd: Path | None = None, **environ: str
+    ) -> subprocess.CompletedProcess[str]:
         """Run this interpreter with the distributions installed."""
         return subprocess.run(
             [sys.executable, *arguments],

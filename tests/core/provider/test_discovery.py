@@ -79,7 +79,9 @@ def test_broken_metadata_of_others_hides_nothing(site: FakeSite) -> None:
     """Distributions without a name, with garbage for entry points or not in UTF-8 stay their own trouble."""
     site.add_provider("sound")
     site.add_distribution("nameless", "[dynamo.providers]\nx = y:Z\n", metadata="garbage\n")
-    (site.add_distribution("garbled") / "entry_points.txt").write_bytes(b"[dynamo.providers]\n\xff\xfe = a:B\n")
+    (site.add_distribution("garbled") / "entry_points.txt").write_bytes(
+        b"[dynamo.providers]\n\xff\xfe = a:B\n"
+    )
     site.add_distribution("lineless", "dynamo.providers\nno section = here\n[dynamo.providers\nbroken\n")
     (site.path / "empty-1.0.dist-info").mkdir()
     assert [candidate.name for candidate in found("dynamo-sound")] == ["sound"]

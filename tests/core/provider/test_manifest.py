@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +10,8 @@ import pytest
 from dynamo_core.provider.manifest import find_manifest, package_folders, read_manifest, split_value
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .fake_site import FakeSite
 
 RAISES = "raise RuntimeError('imported')"
@@ -118,11 +119,21 @@ def test_sound_manifest_is_read(tmp_path: Path) -> None:
 def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
     """One reading reports them all, with the file."""
     path = read(
-        tmp_path, 'name = 3\ncontract = "1"\n[capabilities]\nstreams = "yes"\ngpu = {level = "native", reason = 1}\n'
+        tmp_path,
+        'name = 3\ncontract = "1"\n[capabilities]\nstreams = "yes"\ngpu = {level = "native", reason = 1}\n',
     )
     with pytest.raises(ValueError, match="name must be a text") as caught:
         read_manifest(path)
-    for fact in ("got 3", "summary", "it is missing", "'1'", "capabilities.streams", "'yes'", "gpu.reason", str(path)):
+    for fact in (
+        "got 3",
+        "summary",
+        "it is missing",
+        "'1'",
+        "capabilities.streams",
+        "'yes'",
+        "gpu.reason",
+        str(path),
+    ):
         assert fact in str(caught.value)
 
 
