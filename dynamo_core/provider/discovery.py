@@ -25,13 +25,12 @@ PROVIDERS_GROUP: Final = "dynamo.providers"
 EXTENSIONS_GROUP: Final = "dynamo.plugins"
 
 _ENTRY_POINTS_FILE: Final = "entry_points.txt"
+_METADATA_FILES: Final = ("METADATA", "PKG-INFO")
 
 
 class _Distribution(Protocol):
     """What is asked of a distribution."""
 
-    @property
-    def metadata(self) -> Any: ...
     @property
     def entry_points(self) -> Any: ...
     def read_text(self, filename: str, /) -> str | None: ...
@@ -125,18 +124,32 @@ def _distributions_with(group: str) -> Iterator[_Distribution]:
 
 
 def _identity(distribution: _Distribution) -> tuple[str, str]:
-    """Name and version, or what stands for them where the metadata is broken."""
-    try:
-        metadata = distribution.metadata
-        name, version = metadata.get("Name"), metadata.get("Version")
-    except Exception as exc:  # noqa: BLE001  # as above: any parser error
-        logger.debug("metadata of %s cannot be read: %s", distribution, exc)
-        name = version = None
+    """Name and version from the first lines of the metadata, or from its folder where those are broken."""
+    headers: dict[str, str] = {}
+    for line in _metadata_text(distribution).splitlines():
+        if not line:
+            break  # the description begins; a whole parser for two lines would cost more than all the rest
+        header, separator, value = line.partition(":")
+        if separator and not header[:1].isspace():
+            headers.setdefault(header.lower(), value.strip())
+    name, version = headers.get("name", ""), headers.get("version", "")
     if not name:
         stem = Path(str(getattr(distribution, "_path", ""))).stem
         name, _, version_of_folder = stem.partition("-")
         version = version or version_of_folder
-    return str(name or "unknown"), str(version or "")
+    return name or "unknown", version
+
+
+def _metadata_text(distribution: _Distribution) -> str:
+    for name in _METADATA_FILES:
+        try:
+            text = distribution.read_text(name)
+        except (OSError, ValueError) as exc:
+            logger.debug("metadata of %s cannot be read: %s", distribution, exc)
+            continue
+        if text:
+            return text
+    return ""
 
 
 def _is_shadowed(distribution: _Distribution, name: str) -> bool:

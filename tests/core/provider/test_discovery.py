@@ -84,10 +84,14 @@ def test_broken_metadata_of_others_hides_nothing(site: FakeSite) -> None:
     )
     site.add_distribution("lineless", "dynamo.providers\nno section = here\n[dynamo.providers\nbroken\n")
     (site.path / "empty-1.0.dist-info").mkdir()
+    latin = site.add_distribution("latin", "[dynamo.providers]\nlatin = y.latin:Z\n")
+    (latin / "METADATA").write_bytes(b"Name: latin\nAuthor: \xe9\n")
     assert [candidate.name for candidate in found("dynamo-sound")] == ["sound"]
     (nameless,) = [candidate for candidate in discover_providers() if candidate.value == "y:Z"]
     assert nameless.distribution == "nameless"
     assert nameless.problem is not None
+    (unreadable,) = [candidate for candidate in discover_providers() if candidate.value == "y.latin:Z"]
+    assert (unreadable.distribution, unreadable.version) == ("latin", "1.2.3")
 
 
 def test_second_copy_of_a_distribution_is_no_duplicate(
