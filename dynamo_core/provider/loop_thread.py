@@ -64,12 +64,14 @@ class LoopThread:
         self._outcome: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._lock = threading.Lock()
         self._is_open = False
+        self._is_cancelled = False
         self._thread: threading.Thread | None = None
 
     def start(self, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Start the thread and, on it, what *main* returns. Call once."""
-        self._thread = threading.Thread(target=self._run, args=(main,), name=self._name)
-        self._thread.start()
+        thread = threading.Thread(target=self._run, args=(main,), name=self._name)
+        thread.start()
+        self._thread = thread
         self._began.wait()
 
     def _run(self, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -77,13 +79,17 @@ class LoopThread:
             with self._lock:
                 self._loop = asyncio.get_running_loop()
                 self._main = asyncio.current_task()
-                self._is_open = True
+                self._is_open = not self._is_cancelled
             self._began.set()
             try:
-                await main()
+                if self._is_open:
+                    await main()
             finally:
                 with self._lock:  # whatever is asked from now on is refused, and nothing waits for ever
                     self._is_open = False
+                await asyncio.sleep(
+                    0
+                )  # what was asked just before becomes tasks now, and is cancelled with the rest
 
         try:
             asyncio.run(run())
@@ -117,8 +123,9 @@ class LoopThread:
         raise RunEndedError
 
     def cancel(self) -> None:
-        """Cancel the main coroutine; does nothing once it has ended."""
+        """Cancel the main coroutine, before it begins too; does nothing once it has ended."""
         with self._lock:
+            self._is_cancelled = True
             if self._is_open and self._loop is not None and self._main is not None:
                 self._loop.call_soon_threadsafe(self._main.cancel)
 
@@ -129,9 +136,17 @@ class LoopThread:
                 self._loop.call_soon_threadsafe(callback)
 
     def join(self) -> None:
-        """Wait for the thread to end, and raise what its main coroutine raised."""
-        self._outcome.result()
-        assert self._thread is not None, "join() comes after start()"
+        """Wait for the thread to end, and raise what its main coroutine raised.
+
+        Raises:
+            RunEndedError: The main coroutine was cancelled.
+        """
+        if self._thread is None:
+            return  # it could not be started
+        try:
+            self._outcome.result()
+        except asyncio.CancelledError:
+            raise RunEndedError from None
         self._thread.join()
 
     def iterate(self, open_source: Callable[[], AsyncIterator[T]]) -> Iterator[T]:

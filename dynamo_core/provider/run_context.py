@@ -134,8 +134,8 @@ class _BlockingRun:
         Raises:
             DynamoError: It could not be started; everything has been stopped again.
         """
-        self._thread.start(self._main)
         try:
+            self._thread.start(self._main)
             self._entered.wait()
         except BaseException:  # Ctrl-C
             self._thread.cancel()
