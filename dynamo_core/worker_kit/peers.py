@@ -1,0 +1,57 @@
+"""The services a worker depends on: who serves them now, and clients to call them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from dynamo_core.client import make_client
+from dynamo_core.transport import Member, SlotChannel
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dynamo_core.definition import ServiceDefinition
+
+
+class Peers:
+    """Channels to the services one worker depends on.
+
+    Args:
+        run_id: Id of the run, which both ends of a connection must name.
+        dependencies: Definition of the bound service, by attribute.
+    """
+
+    def __init__(self, run_id: str, dependencies: Mapping[str, ServiceDefinition]) -> None:
+        self._dependencies = dict(dependencies)
+        self._channels = {
+            definition.name: SlotChannel(definition.name, run_id=run_id) for definition in dependencies.values()
+        }
+        self._has_members = {name: asyncio.Event() for name in self._channels}
+
+    def update(self, service: str, members: Sequence[Member]) -> None:
+        """Take in who serves *service* now."""
+        channel = self._channels.get(service)
+        if channel is None:
+            return
+        channel.set_members(members)
+        if members:
+            self._has_members[service].set()
+
+    async def wait_known(self) -> None:
+        """Wait until every service has had a worker that was ready."""
+        for known in self._has_members.values():
+            await known.wait()
+
+    def clients(self) -> dict[str, object]:
+        """A client for each dependency, by attribute."""
+        loop = asyncio.get_running_loop()
+        return {
+            attribute: make_client(definition.inner, definition, self._channels[definition.name], loop)
+            for attribute, definition in self._dependencies.items()
+        }
+
+    async def aclose(self) -> None:
+        """Close all channels."""
+        for channel in self._channels.values():
+            await channel.aclose()
