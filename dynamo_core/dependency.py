@@ -82,5 +82,7 @@ def depends(on: Callable[..., T] | str, /, *, url: str | None = None) -> Depende
     if not isinstance(on, type | str):
         raise DeclarationError(f"depends() takes a class or the name of one, got {on!r}", location)
     if url is not None and not (isinstance(url, str) and url.startswith(("http://", "https://"))):
-        raise DeclarationError(f"depends(url=...) takes an http:// or https:// address, got {url!r}", location)
+        raise DeclarationError(
+            f"depends(url=...) takes an http:// or https:// address, got {url!r}", location
+        )
     return Dependency(on, url=url, location=location)

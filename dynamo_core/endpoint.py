@@ -50,12 +50,16 @@ def _check_options(mark: EndpointMark) -> None:
             f"an endpoint's name must match [A-Za-z_][A-Za-z0-9_]{{0,63}}, got {mark.name!r}", where
         )
     if mark.timeout_s is not None and not (_is_number(mark.timeout_s) and 0 < mark.timeout_s < float("inf")):
-        raise DeclarationError(f"{mark.name}: timeout_s must be a number above 0, got {mark.timeout_s!r}", where)
+        raise DeclarationError(
+            f"{mark.name}: timeout_s must be a number above 0, got {mark.timeout_s!r}", where
+        )
     limit = mark.max_concurrency
     if limit is not None and not (isinstance(limit, int) and not isinstance(limit, bool) and limit >= 1):
         raise DeclarationError(f"{mark.name}: max_concurrency must be an integer >= 1, got {limit!r}", where)
     if mark.method not in _METHODS:
-        raise DeclarationError(f"{mark.name}: method must be one of {', '.join(_METHODS)}, got {mark.method!r}", where)
+        raise DeclarationError(
+            f"{mark.name}: method must be one of {', '.join(_METHODS)}, got {mark.method!r}", where
+        )
     if mark.path is not None and (not isinstance(mark.path, str) or _PATH.fullmatch(mark.path) is None):
         raise DeclarationError(
             f"{mark.name}: path must start with '/' and hold letters, digits and . _ ~ - between slashes, "
@@ -79,7 +83,9 @@ def _mark(function: F, *, name: str | None, is_api: bool, **options: Any) -> F:
         )
     given = function.__name__ if name is None else name
     if given.startswith("__"):
-        raise DeclarationError(f"{given!r} cannot be an endpoint: names with two underscores are Python's", where)
+        raise DeclarationError(
+            f"{given!r} cannot be an endpoint: names with two underscores are Python's", where
+        )
     mark = EndpointMark(name=given, is_api=is_api, location=where, **options)
     _check_options(mark)
     setattr(function, MARK, mark)

@@ -328,7 +328,9 @@ class StartError(DynamoError):
 
     exit_code = EXIT_NOT_STARTED
 
-    def __init__(self, service: str, cause: str, *, slot: int | None = None, last_lines: Sequence[str] = ()) -> None:
+    def __init__(
+        self, service: str, cause: str, *, slot: int | None = None, last_lines: Sequence[str] = ()
+    ) -> None:
         worker = service if slot is None else f"{service}/{slot}"
         super().__init__(f"service {worker} did not start: {cause}")
         self.service = service
@@ -342,7 +344,9 @@ class ServiceFailedError(DynamoError):
 
     exit_code = EXIT_SERVICE_FAILED
 
-    def __init__(self, service: str, cause: str, *, slot: int | None = None, last_lines: Sequence[str] = ()) -> None:
+    def __init__(
+        self, service: str, cause: str, *, slot: int | None = None, last_lines: Sequence[str] = ()
+    ) -> None:
         worker = service if slot is None else f"{service}/{slot}"
         super().__init__(f"service {worker} failed: {cause}")
         self.service = service
@@ -444,7 +448,9 @@ class WorkerLostError(CallError):
         begun: False when the call is known not to have begun (it is then safe to make again).
     """
 
-    def __init__(self, service: str, slot: int, *, endpoint: str = "", begun: bool = True, reason: str = "") -> None:
+    def __init__(
+        self, service: str, slot: int, *, endpoint: str = "", begun: bool = True, reason: str = ""
+    ) -> None:
         what = f" during {endpoint}" if endpoint else ""
         why = f" ({reason})" if reason else ""
         again = "" if begun else "; the call had not begun"
@@ -517,7 +523,9 @@ class FrameTooLargeError(ProtocolError):
     """A frame is longer than the limit of this side."""
 
     def __init__(self, size_bytes: int, limit_bytes: int) -> None:
-        super().__init__(f"a frame of {size_bytes} bytes passes the limit of {limit_bytes} bytes (max_frame_bytes)")
+        super().__init__(
+            f"a frame of {size_bytes} bytes passes the limit of {limit_bytes} bytes (max_frame_bytes)"
+        )
         self.size_bytes = size_bytes
         self.limit_bytes = limit_bytes
 

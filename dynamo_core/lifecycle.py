@@ -27,7 +27,9 @@ def _mark(function: F, kind: str) -> F:
         and parameter.kind not in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}
     ]
     if required:
-        raise DeclarationError(f"@{kind} calls {function.__name__} with no argument; it wants {required}", where)
+        raise DeclarationError(
+            f"@{kind} calls {function.__name__} with no argument; it wants {required}", where
+        )
     if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
         raise DeclarationError(f"@{kind} marks a plain method, and {function.__name__} is a generator", where)
     if kind == "on_start" and inspect.iscoroutinefunction(function):

@@ -56,7 +56,9 @@ def _apply(cls: C, frame: FrameType, name: str | None, app: object | None, field
     except ConfigError as exc:
         raise DeclarationError(f"@service on {cls.__qualname__}: {exc}", where) from exc
     local_names = dict(frame.f_locals) if "<locals>" in cls.__qualname__ else {}
-    setattr(cls, MARK, ServiceMark(name=given, config=config, app=app, location=where, local_names=local_names))
+    setattr(
+        cls, MARK, ServiceMark(name=given, config=config, app=app, location=where, local_names=local_names)
+    )
     return cls
 
 

@@ -25,7 +25,8 @@ class Peers:
     def __init__(self, run_id: str, dependencies: Mapping[str, ServiceDefinition]) -> None:
         self._dependencies = dict(dependencies)
         self._channels = {
-            definition.name: SlotChannel(definition.name, run_id=run_id) for definition in dependencies.values()
+            definition.name: SlotChannel(definition.name, run_id=run_id)
+            for definition in dependencies.values()
         }
         self._has_members = {name: asyncio.Event() for name in self._channels}
 

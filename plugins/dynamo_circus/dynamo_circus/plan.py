@@ -13,10 +13,9 @@ from dynamo_core.import_target import ImportTarget
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dynamo_core.provider import BoundGraph
-
     from dynamo_circus.options import CircusOptions
     from dynamo_circus.service import CircusService
+    from dynamo_core.provider import BoundGraph
 
 
 @attrs.frozen(kw_only=True)

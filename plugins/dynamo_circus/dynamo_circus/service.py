@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from dynamo_core.provider import ServiceInterface
 
 if TYPE_CHECKING:
-    from dynamo_circus.options import CircusOptions
     from dynamo_core.config import ServiceConfig
+
+    from dynamo_circus.options import CircusOptions
     from dynamo_core.definition import ServiceDefinition
 
 

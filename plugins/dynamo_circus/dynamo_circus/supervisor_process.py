@@ -12,10 +12,9 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from dynamo_core.provider import ServiceEvent
-
 from dynamo_circus.failure_data import SupervisorError, failure_from_data
 from dynamo_circus.link import Link
+from dynamo_core.provider import ServiceEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable

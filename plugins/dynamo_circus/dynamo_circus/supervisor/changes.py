@@ -130,6 +130,4 @@ async def _wait_ready(watcher: Watcher, process: Process) -> None:
         cause = f"was not ready within {limit_s:g} s"
     else:
         return
-    raise StartError(
-        watcher.name, cause, slot=process.place.index, last_lines=process.output.last_lines
-    )
+    raise StartError(watcher.name, cause, slot=process.place.index, last_lines=process.output.last_lines)

@@ -74,9 +74,7 @@ class Process(_Process):  # type: ignore[misc]  # circus has no types
         ended: Set once it has been collected and what follows was decided.
     """
 
-    def __init__(
-        self, watcher: Watcher, launch: Launch, place: Slot, output: WorkerOutput
-    ) -> None:
+    def __init__(self, watcher: Watcher, launch: Launch, place: Slot, output: WorkerOutput) -> None:
         super().__init__(
             watcher.name, place.index, launch.argv[0], env=dict(launch.env), watcher=watcher, spawn=False
         )

@@ -9,7 +9,6 @@ import signal
 import time
 from typing import TYPE_CHECKING, Final
 
-from dynamo_core.provider import ServiceEvent
 from dynamo_core.transport import Member
 
 from dynamo_circus.guardian import Guardian
@@ -23,6 +22,7 @@ from dynamo_circus.supervisor.sockets import CircusSocket, HttpSocket, SlotSocke
 from dynamo_circus.supervisor.watcher import Watcher
 from dynamo_core.control import RunDirectory, sweep_dead_runs
 from dynamo_core.errors import DynamoError, ServiceFailedError, StartError
+from dynamo_core.provider import ServiceEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
