@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from dynamo_core.control.private_folder import RunsFolder, runs_folders
+from dynamo_core.control.private_folder import OPEN_FOLDER, RunsFolder, runs_folders
 from dynamo_core.control.run_directory import CONTROL_SOCKET, RUN_ID, STATE_FILE, is_locked, opened_run
 from dynamo_core.control.state import RunState, StateFileError, is_same_process, read_state
 from dynamo_core.errors import RunDirectoryError, RunNotFoundError
