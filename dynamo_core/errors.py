@@ -250,7 +250,7 @@ class DuplicateProviderError(ProviderError):
 
     def __init__(self, name: str, distributions: Sequence[str]) -> None:
         owners = ", ".join(sorted(distributions))
-        first = sorted(distributions)[0]
+        first = min(distributions)
         super().__init__(
             f"provider {name!r} is claimed by several distributions: {owners}; "
             f"uninstall all but one, or ask for '{first}:{name}'"
@@ -403,7 +403,7 @@ class RemoteCallError(CallError):
         endpoint: Name of the endpoint.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # each is a fact of its own
         self,
         type_name: str,
         message: str,

@@ -57,7 +57,7 @@ def build_application(
         MissingExtraError: Starlette is not installed.
     """
     _require(_NEEDED_BY_APPLICATION)
-    from dynamo_core.http.assembly import assemble  # noqa: PLC0415  # needs the extra
+    from dynamo_core.http.assembly import assemble  # needs the extra
 
     return assemble(host, http, title=title, version=version, app=app)
 
@@ -87,7 +87,7 @@ async def serve_http(
         MissingExtraError: uvicorn or httptools is not installed.
     """
     _require(_NEEDED_BY_SERVER)
-    from dynamo_core.http.serving import serve  # noqa: PLC0415  # needs the extra
+    from dynamo_core.http.serving import serve  # needs the extra
 
     await serve(application, sockets, http, stop=stop, grace_s=grace_s)
 

@@ -66,7 +66,7 @@ def _check(candidate: ProviderCandidate, timeout_s: float) -> Fault | None:
         "distribution": candidate.distribution,
         "version": candidate.version,
     }
-    process = subprocess.Popen(  # noqa: S603  # this interpreter, on our own text
+    process = subprocess.Popen(  # this interpreter, on our own text
         [sys.executable, "-c", _CHILD],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -42,7 +42,7 @@ class Program:
     def manager(self) -> HookManager:
         """The provider's hooks with the installed extensions around them."""
         if self._manager is None:
-            from dynamo_core.provider.extensions import load_extensions  # noqa: PLC0415  # imports extensions
+            from dynamo_core.provider.extensions import load_extensions  # imports extensions
 
             self.check_contract()
             self._manager = HookManager(self.name, self._target.hooks(), load_extensions(os.environ))
@@ -67,7 +67,7 @@ class Program:
         options: object,
     ) -> ServiceInterface:
         """Define, bind and remember one service."""
-        from dynamo_core.provider.declared import define  # noqa: PLC0415  # values and config, needed only now
+        from dynamo_core.provider.declared import define  # values and config, needed only now
 
         definition = define(service_cls)
         merged = _merge(definition.name, definition.config, config, dynamo_config)
@@ -83,7 +83,7 @@ class Program:
 
     def create_dependency(self, on: ServiceInterface | type | None, options: object) -> DependencyInterface:
         """Bind an edge that leads from the program itself to one of its services."""
-        from dynamo_core.definition import DependencyDefinition  # noqa: PLC0415  # as above
+        from dynamo_core.definition import DependencyDefinition  # as above
 
         service = self._find(on)
         definition = DependencyDefinition(
@@ -111,7 +111,7 @@ class Program:
             GraphError: The declarations have mistakes.
             DynamoError: Nothing was created.
         """
-        from dynamo_core.provider.declared import graph_of  # noqa: PLC0415  # as above
+        from dynamo_core.provider.declared import graph_of  # as above
 
         if not self._created:
             raise DynamoError("nothing to run: call create_service() first")
@@ -133,7 +133,7 @@ def _merge(
     dynamo_config: DynamoConfig | Mapping[str, Any] | None,
 ) -> ServiceConfig:
     """The configuration of one service; what is given takes the place of what the decorator says."""
-    from dynamo_core.config import DynamoConfig, ServiceConfig  # noqa: PLC0415  # as above
+    from dynamo_core.config import DynamoConfig, ServiceConfig  # as above
 
     merged = declared
     if config is not None:

@@ -103,8 +103,8 @@ class DeploymentTarget(ABC):
         Raises:
             ConfigError: An option is wrong.
         """
-        from dynamo_core.provider.binding import bind_graph  # noqa: PLC0415  # asyncio, needed only now
-        from dynamo_core.provider.run_context import RunContext  # noqa: PLC0415  # as above
+        from dynamo_core.provider.binding import bind_graph  # asyncio, needed only now
+        from dynamo_core.provider.run_context import RunContext  # as above
 
         given = self.read_options(options)
         manager = self._program.manager

@@ -272,7 +272,7 @@ class _Analysis:
 
 def make_model_reader(annotation: Any) -> ModelReader:
     """Build the reader of a pydantic model, or of a form that only pydantic reads."""
-    from dynamo_core.values.pydantic_support import ModelReader  # noqa: PLC0415  # only now is pydantic needed
+    from dynamo_core.values.pydantic_support import ModelReader  # only now is pydantic needed
 
     return ModelReader(annotation)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator  # noqa: TC003  # read at run time, as annotations of endpoints are
+from collections.abc import AsyncIterator  # read at run time, as annotations of endpoints are
 
 from .serving_for_tests import route
 

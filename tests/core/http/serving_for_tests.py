@@ -12,8 +12,8 @@ from typing import Any
 
 import attrs
 import httpx
-from dynamo_core.config import HttpConfig
 
+from dynamo_core.config import HttpConfig
 from dynamo_core.definition import REQUIRED, ApiRoute, EndpointDefinition, EndpointKind, ParameterDefinition
 from dynamo_core.errors import CallError, Location, RemoteCallError
 from dynamo_core.http import build_application, serve_http

@@ -9,8 +9,8 @@ import sys
 from typing import Any
 
 import pytest
-from dynamo_core.config import HttpConfig
 
+from dynamo_core.config import HttpConfig
 from dynamo_core.http import MissingExtraError, build_application, serve_http
 
 from .serving_for_tests import DirectHost

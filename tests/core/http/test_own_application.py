@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from dynamo_core.config import HttpConfig
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Mount, Route
 
+from dynamo_core.config import HttpConfig
 from dynamo_core.errors import DeclarationError, StartError
 from dynamo_core.http import serve_http
 

@@ -130,7 +130,6 @@ async def test_the_docs_page_needs_nothing_from_outside() -> None:
 
 async def test_the_title_is_escaped() -> None:
     from dynamo_core.config import HttpConfig
-
     from dynamo_core.http import build_application
 
     host: Any = DirectHost()

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from dynamo_core.config import HttpConfig
 
+from dynamo_core.config import HttpConfig
 from dynamo_core.errors import ConfigError
 from dynamo_core.http import serve_http
 

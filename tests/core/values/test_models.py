@@ -1,5 +1,5 @@
 """Models of every kind, over the wire and as JSON."""
-# ruff: noqa: TC003  # pydantic reads the annotations when the tests run
+# pydantic reads the annotations when the tests run
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """JSON Schema of bodies, parameters and results."""
-# ruff: noqa: TC003  # the annotations are read when the tests run
+# the annotations are read when the tests run
 
 from __future__ import annotations
 
