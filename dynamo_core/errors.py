@@ -74,6 +74,14 @@ class DynamoError(Exception):
     exit_code: ClassVar[int] = EXIT_FAILURE
 
 
+def _hint(name: str, known: Sequence[str]) -> str:
+    """What was meant, when one of *known* is near."""
+    import difflib  # only when something is wrong
+
+    nearest = difflib.get_close_matches(name, known, 1)
+    return f"; did you mean {nearest[0]!r}?" if nearest else ""
+
+
 # --- declarations and graphs ------------------------------------------------------------------------------
 
 
@@ -121,7 +129,8 @@ class ServiceNotFoundError(DynamoError):
     exit_code = EXIT_USAGE
 
     def __init__(self, name: str, *, known: Sequence[str]) -> None:
-        super().__init__(f"no service is named {name!r}; there are: {', '.join(sorted(known)) or 'none'}")
+        found = ", ".join(sorted(known)) or "none"
+        super().__init__(f"no service is named {name!r}; there are: {found}{_hint(name, known)}")
         self.name = name
         self.known = tuple(known)
 
@@ -133,7 +142,8 @@ class EndpointNotFoundError(DynamoError):
 
     def __init__(self, service: str, endpoint: str, *, known: Sequence[str]) -> None:
         found = ", ".join(sorted(known)) or "none"
-        super().__init__(f"service {service!r} has no endpoint {endpoint!r}; it has: {found}")
+        hint = _hint(endpoint, known)
+        super().__init__(f"service {service!r} has no endpoint {endpoint!r}; it has: {found}{hint}")
         self.service = service
         self.endpoint = endpoint
         self.known = tuple(known)

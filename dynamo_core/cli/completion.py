@@ -25,7 +25,7 @@ def completion(ctx: click.Context, shell: str | None) -> None:
     zsh:  dynamo completion zsh >> ~/.zshrc
     fish: dynamo completion fish > ~/.config/fish/completions/dynamo.fish
     """
-    from click.shell_completion import get_completion_class  # noqa: PLC0415  # needed only here
+    from click.shell_completion import get_completion_class  # needed only here
 
     wanted = shell or PurePath(os.environ.get("SHELL", "")).name
     if wanted not in SHELLS:

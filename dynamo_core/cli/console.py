@@ -15,8 +15,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 Kind = Literal["", "error", "warning", "note"]
+Tone = Literal["", "name", "good", "bad", "warning", "dim"]
 
 _STYLES: Final[Mapping[str, str]] = {"error": "bold red", "warning": "yellow", "note": "dim"}
+_TONES: Final[Mapping[str, str]] = {
+    "": "",
+    "name": "bold",
+    "good": "green",
+    "bad": "bold red",
+    "warning": "yellow",
+    "dim": "dim",
+}
 _CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
 
@@ -48,13 +57,31 @@ def message(text: str, *, kind: Kind = "") -> None:
     stream = sys.stderr
     text = printable(text)
     if kind and is_terminal(stream):
-        from rich.console import Console  # noqa: PLC0415  # terminals only
-        from rich.text import Text  # noqa: PLC0415  # as above
+        from rich.console import Console  # terminals only
+        from rich.text import Text  # as above
 
         line = Text(f"{kind}: ", style=_STYLES[kind]).append(Text(text, style="default not bold not dim"))
         Console(file=stream, stderr=True, highlight=False, soft_wrap=True).print(line)
         return
     stream.write(f"{kind}: {text}\n" if kind else f"{text}\n")
+
+
+def message_line(*parts: str | tuple[str, Tone]) -> None:
+    """Write one line for people, to standard error, some of its parts with a tone that shows on a terminal.
+
+    Args:
+        parts: Texts, or texts with their tone.
+    """
+    stream = sys.stderr
+    toned = [(part, "") if isinstance(part, str) else part for part in parts]
+    if is_terminal(stream):
+        from rich.console import Console  # terminals only
+        from rich.text import Text  # as above
+
+        line = Text.assemble(*((printable(text), _TONES[tone]) for text, tone in toned))
+        Console(file=stream, stderr=True, highlight=False, soft_wrap=True).print(line)
+        return
+    stream.write(f"{printable(''.join(text for text, _ in toned))}\n")
 
 
 def write_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -69,9 +96,9 @@ def write_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def _write_rich_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.console import Console  # noqa: PLC0415  # terminals only
-    from rich.table import Table  # noqa: PLC0415  # as above
-    from rich.text import Text  # noqa: PLC0415  # as above
+    from rich.console import Console  # terminals only
+    from rich.table import Table  # as above
+    from rich.text import Text  # as above
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for header in headers:

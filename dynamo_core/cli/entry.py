@@ -47,7 +47,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         exc.show()
         return exc.exit_code
     except Exception as exc:  # noqa: BLE001  # the boundary of the program
-        from dynamo_core.cli.failures import report_failure  # noqa: PLC0415  # imported when something failed
+        from dynamo_core.cli.failures import report_failure  # imported when something failed
 
         return report_failure(exc, debug="--debug" in given)
     return result if isinstance(result, int) else 0

@@ -38,7 +38,7 @@ def explain_choice(ctx: click.Context, provider: str | None) -> Selection:
         ctx: The command's context.
         provider: Its argument of that name.
     """
-    from dynamo_core.provider.selection import explain_selection  # noqa: PLC0415  # needed only by such commands
+    from dynamo_core.provider.selection import explain_selection  # needed only by such commands
 
     # click reads the variable too, for the sake of --help; selection reads it itself, and can then name it
     is_from_line = ctx.get_parameter_source("provider") is ParameterSource.COMMANDLINE

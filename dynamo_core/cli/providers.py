@@ -111,13 +111,13 @@ class _State:
 
 def _states(selection: Selection, *, check: bool) -> dict[str, _State]:
     """What is known about each candidate, by qualified name."""
-    from dynamo_core.provider.selection import find_duplicates  # noqa: PLC0415  # loaded with the selection
+    from dynamo_core.provider.selection import find_duplicates  # loaded with the selection
 
     candidates = [row.candidate for row in selection.rows]
     duplicates = find_duplicates(candidates)
     states = {candidate.qualified_name: _known_state(candidate, duplicates) for candidate in candidates}
     if check:
-        from dynamo_core.provider.checking import check_providers  # noqa: PLC0415  # starts processes
+        from dynamo_core.provider.checking import check_providers  # starts processes
 
         sound = [candidate for candidate in candidates if candidate.problem is None]
         for candidate, fault in zip(sound, check_providers(sound), strict=True):
@@ -157,7 +157,7 @@ def _cells(row: ExplanationRow, state: _State) -> tuple[str, ...]:
 
 def _shown_name(name: str) -> str:
     """A name as it is, or quoted when it is none, so that what hides in it shows."""
-    from dynamo_core.provider.naming import is_provider_name  # noqa: PLC0415  # loaded with the selection
+    from dynamo_core.provider.naming import is_provider_name  # loaded with the selection
 
     return name if is_provider_name(name) else ascii(name)
 
