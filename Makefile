@@ -1,0 +1,45 @@
+# What a newcomer needs:  make demo   make test
+# What a change needs:    make check
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+JOBS ?= 2
+ARGS ?=
+BIN := .venv/bin
+PACKAGES := dynamo_core plugins/dynamo_circus/dynamo_circus
+HELLO := examples/hello_world
+
+.PHONY: demo test check format lint types test-core test-wheels environment constraints clean
+
+demo: environment ## Serve examples/hello_world under supervision; Ctrl-C ends it
+	$(BIN)/dynamo serve $(HELLO)/hello_world.py:Frontend -f $(HELLO)/config.yaml --provider circus
+
+test: environment ## Run the tests
+	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+check: format lint types test-core test-wheels test ## Run everything that CI runs
+
+format: environment
+	$(BIN)/ruff format --check .
+
+lint: environment
+	$(BIN)/ruff check .
+
+types: environment
+	$(BIN)/mypy $(PACKAGES) examples tools
+
+test-core: ## Run the tests of dynamo-core where nothing else of ours is installed
+	@$(PYTHON) tools/environments.py make core
+	.venvs/core/bin/python -m pytest -n $(JOBS) tests/core $(ARGS)
+
+test-wheels: environment ## Build the distributions, install them into a clean environment, and use them
+	$(BIN)/python -m pytest -m wheels tests/packaging $(ARGS)
+
+environment: ## Bring .venv up to date
+	@$(PYTHON) tools/environments.py make dev
+	@$(BIN)/python -m compileall -q $(PACKAGES) $(HELLO)
+
+constraints: ## Pin the newest releases that go together
+	$(PYTHON) tools/environments.py refresh
+
+clean: ## Remove the environments, caches and built distributions
+	rm -rf .venv .venvs dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
