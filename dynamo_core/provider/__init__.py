@@ -10,6 +10,9 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from dynamo_core.channel import CallOptions, Channel
+    from dynamo_core.client import make_client
+    from dynamo_core.host import CallContext, Host, HostedEndpoint
     from dynamo_core.provider.bound import BoundGraph
     from dynamo_core.provider.capabilities import CAPABILITIES, LEVELS, Capability, Level
     from dynamo_core.provider.contract import CONTRACT_VERSION
@@ -22,19 +25,28 @@ if TYPE_CHECKING:
     from dynamo_core.provider.selection import Selection, explain_selection, select_provider
     from dynamo_core.provider.status import LogLine, RunStatus, ServiceStatus, WorkerStatus
     from dynamo_core.provider.target import DeploymentTarget
+    from dynamo_core.transport import Member, ServiceServer, SlotChannel, TransportLimits
+    from dynamo_core.worker_kit.notification import notify
+    from dynamo_core.worker_kit.supervised import serve_worker
 
 _MODULES = {
     "BoundGraph": "dynamo_core.provider.bound",
     "CAPABILITIES": "dynamo_core.provider.capabilities",
     "CONTRACT_VERSION": "dynamo_core.provider.contract",
+    "CallContext": "dynamo_core.host",
+    "CallOptions": "dynamo_core.channel",
     "Capability": "dynamo_core.provider.capabilities",
+    "Channel": "dynamo_core.channel",
     "DependencyInterface": "dynamo_core.provider.interfaces",
     "DeploymentTarget": "dynamo_core.provider.target",
     "EVENT_KINDS": "dynamo_core.provider.events",
+    "Host": "dynamo_core.host",
+    "HostedEndpoint": "dynamo_core.host",
     "LEVELS": "dynamo_core.provider.capabilities",
     "Level": "dynamo_core.provider.capabilities",
     "LogLine": "dynamo_core.provider.status",
     "Manifest": "dynamo_core.provider.manifest",
+    "Member": "dynamo_core.transport",
     "ProviderCandidate": "dynamo_core.provider.discovery",
     "ProviderHooks": "dynamo_core.provider.hookspecs",
     "RunStatus": "dynamo_core.provider.status",
@@ -42,14 +54,20 @@ _MODULES = {
     "Selection": "dynamo_core.provider.selection",
     "ServiceEvent": "dynamo_core.provider.events",
     "ServiceInterface": "dynamo_core.provider.interfaces",
+    "ServiceServer": "dynamo_core.transport",
     "ServiceStatus": "dynamo_core.provider.status",
+    "SlotChannel": "dynamo_core.transport",
+    "TransportLimits": "dynamo_core.transport",
     "WorkerStatus": "dynamo_core.provider.status",
     "discover_providers": "dynamo_core.provider.discovery",
     "explain_selection": "dynamo_core.provider.selection",
     "hookimpl": "dynamo_core.provider.hookspecs",
     "load_provider": "dynamo_core.provider.loading",
+    "make_client": "dynamo_core.client",
+    "notify": "dynamo_core.worker_kit.notification",
     "read_manifest": "dynamo_core.provider.manifest",
     "select_provider": "dynamo_core.provider.selection",
+    "serve_worker": "dynamo_core.worker_kit.supervised",
 }
 
 __all__ = [
@@ -58,12 +76,18 @@ __all__ = [
     "EVENT_KINDS",
     "LEVELS",
     "BoundGraph",
+    "CallContext",
+    "CallOptions",
     "Capability",
+    "Channel",
     "DependencyInterface",
     "DeploymentTarget",
+    "Host",
+    "HostedEndpoint",
     "Level",
     "LogLine",
     "Manifest",
+    "Member",
     "ProviderCandidate",
     "ProviderHooks",
     "RunStatus",
@@ -71,14 +95,20 @@ __all__ = [
     "Selection",
     "ServiceEvent",
     "ServiceInterface",
+    "ServiceServer",
     "ServiceStatus",
+    "SlotChannel",
+    "TransportLimits",
     "WorkerStatus",
     "discover_providers",
     "explain_selection",
     "hookimpl",
     "load_provider",
+    "make_client",
+    "notify",
     "read_manifest",
     "select_provider",
+    "serve_worker",
 ]
 
 

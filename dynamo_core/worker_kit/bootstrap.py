@@ -46,6 +46,7 @@ class Bootstrap:
         graph: Name of the graph.
         service: Name of the service.
         slot: Number of the slot.
+        generation: How many workers the slot has had, this one included.
         target: How the service's class is imported (``ImportTarget.to_data``).
         config: The service's configuration (``ServiceConfig.to_data``).
         dependencies: By attribute: the bound service's name and how its class is imported.
@@ -60,6 +61,7 @@ class Bootstrap:
     graph: str
     service: str
     slot: int
+    generation: int = 0
     target: Mapping[str, Any]
     config: Mapping[str, Any]
     dependencies: Mapping[str, tuple[str, Mapping[str, Any]]] = attrs.field(factory=dict)

@@ -1,35 +1,56 @@
-"""Tell a supervisor how a worker is, by the sd_notify convention."""
+"""Tell a supervisor how a worker is, by the sd_notify convention (the manual page sd_notify(3))."""
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-VARIABLE: Final = "NOTIFY_SOCKET"
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+logger = logging.getLogger(__name__)
+
+NOTIFY_VARIABLE: Final = "NOTIFY_SOCKET"
 
 
-class Notifier:
-    """Sends datagrams to the socket that ``NOTIFY_SOCKET`` names; silent when nothing listens.
+def notify(
+    state: str | Mapping[str, str], *, wait_s: float = 1.0, environ: Mapping[str, str] | None = None
+) -> bool:
+    """Tell the supervisor something; nothing happens in a process that no supervisor listens to.
 
     Args:
-        address: The socket; None takes the variable's value.
+        state: ``"READY=1"``, several such lines, or the same as a mapping.
+        wait_s: Seconds to wait while the supervisor's queue is full; 0 does not wait, so that it can be called on an
+            event loop.
+        environ: Environment to look for ``NOTIFY_SOCKET`` in; None means this process's.
+
+    Returns:
+        Whether it was handed over.
+
+    Raises:
+        ValueError: A key or value cannot be sent.
     """
-
-    def __init__(self, address: str | None = None) -> None:
-        found = os.environ.get(VARIABLE, "") if address is None else address
-        self._address = "\0" + found[1:] if found.startswith("@") else found
-
-    def send(self, **fields: str) -> bool:
-        """Send fields such as ``READY="1"``; whether they were handed over."""
-        if not self._address:
+    message = (
+        state if isinstance(state, str) else "\n".join(_line(key, value) for key, value in state.items())
+    )
+    address = (os.environ if environ is None else environ).get(NOTIFY_VARIABLE, "")
+    if not address.startswith(("/", "@")):
+        return False
+    target = "\0" + address[1:] if address.startswith("@") else address
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sending:
+        sending.settimeout(wait_s)
+        try:
+            sending.connect(target)
+            sending.send(message.encode())
+        except (OSError, UnicodeError) as error:
+            logger.debug("cannot notify %s: %s", address, error)
             return False
-        message = "\n".join(f"{key}={' '.join(value.splitlines())}" for key, value in fields.items())
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
-            sender.settimeout(1.0)
-            try:
-                sender.connect(self._address)
-                sender.send(message.encode())
-            except OSError:
-                return False
-        return True
+    return True
+
+
+def _line(key: str, value: str) -> str:
+    if "\n" in key or "=" in key or "\n" in value:
+        raise ValueError(f"a notification's key and value must be of one line, got {key!r} and {value!r}")
+    return f"{key}={value}"

@@ -18,17 +18,27 @@ class Peers:
     """Channels to the services one worker depends on.
 
     Args:
-        run_id: Id of the run, which both ends of a connection must name.
         dependencies: Definition of the bound service, by attribute.
+        run_ids: Id of the run that each service belongs to, by name; both ends of a connection must name it.
     """
 
-    def __init__(self, run_id: str, dependencies: Mapping[str, ServiceDefinition]) -> None:
+    def __init__(self, dependencies: Mapping[str, ServiceDefinition], run_ids: Mapping[str, str]) -> None:
         self._dependencies = dict(dependencies)
         self._channels = {
-            definition.name: SlotChannel(definition.name, run_id=run_id)
+            definition.name: SlotChannel(definition.name, run_id=run_ids[definition.name])
             for definition in dependencies.values()
         }
         self._has_members = {name: asyncio.Event() for name in self._channels}
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the services."""
+        return list(self._channels)
+
+    @property
+    def awaited(self) -> list[str]:
+        """Names of those that have had no worker yet."""
+        return [name for name, known in self._has_members.items() if not known.is_set()]
 
     def update(self, service: str, members: Sequence[Member]) -> None:
         """Take in who serves *service* now."""

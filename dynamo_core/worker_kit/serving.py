@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-import socket
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
 
 from dynamo_core.host import Host
 from dynamo_core.transport import ServiceServer
-from dynamo_core.worker_kit.notification import Notifier
+from dynamo_core.worker_kit.notification import notify
 
 if TYPE_CHECKING:
-    from dynamo_core.config import ServiceConfig
+    import socket
+    from collections.abc import Coroutine
+
     from dynamo_core.definition import ServiceDefinition
     from dynamo_core.worker_kit.peers import Peers
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+READY_CHECK_S: Final = 0.1
+"""Between two looks at a service that is started and says that it is not ready yet."""
+
+LAST_ANSWERS_S: Final = 1.0
+"""For what has been answered to reach its callers."""
+
+
+def _notify(state: Mapping[str, str]) -> None:
+    notify(state, wait_s=0)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -26,26 +41,26 @@ class WorkerSetup:
     """What one worker serves, and where.
 
     Attributes:
-        definition: The service.
-        config: Its configuration.
+        definition: The service, with its whole configuration.
         slot: Number of its slot.
         run_id: Id of the run.
         graph: Name of the graph.
+        generation: How many workers the slot has had, this one included.
         listener: The slot's listening socket.
         http_listener: The service's HTTP socket; None when it has none.
         peers: What it depends on.
-        notifier: Tells the supervisor how it is.
+        tell: Hears how the worker is, as sd_notify fields; must not block.
     """
 
     definition: ServiceDefinition
-    config: ServiceConfig
     slot: int
     run_id: str
     graph: str = ""
+    generation: int = 0
     listener: socket.socket
     http_listener: socket.socket | None = None
     peers: Peers
-    notifier: Notifier = attrs.field(factory=Notifier)
+    tell: Callable[[Mapping[str, str]], None] = _notify
 
 
 async def serve(setup: WorkerSetup, stop: asyncio.Event) -> None:
@@ -54,39 +69,88 @@ async def serve(setup: WorkerSetup, stop: asyncio.Event) -> None:
     Raises:
         Exception: Whatever building the instance or a start hook raised; nothing was served.
     """
-    notifier = setup.notifier
-    notifier.send(STATUS="waiting for " + (", ".join(setup.peers.names) or "nothing"))
-    if not await _unless_stopped(setup.peers.wait_known(), stop):
-        return
-    notifier.send(STATUS="running start hooks")
-    host = Host(
-        setup.definition,
-        slot=setup.slot,
-        config=setup.config,
-        clients=setup.peers.clients(),
-        run_id=setup.run_id,
-    )
-    await host.start()
     try:
-        await _serve_host(host, setup, stop)
+        setup.tell({"STATUS": "waiting for " + (", ".join(setup.peers.awaited) or "nothing")})
+        if not await _unless(stop, setup.peers.wait_known()):
+            return
+        setup.tell({"STATUS": "running start hooks"})
+        host = Host(
+            setup.definition,
+            slot=setup.slot,
+            config=setup.definition.config,
+            clients=setup.peers.clients(),
+            run_id=setup.run_id,
+            graph=setup.graph,
+        )
+        try:
+            if await _unless(stop, host.start()):
+                await _serve_host(host, setup, stop)
+        finally:
+            await host.stop()
     finally:
-        await host.stop()
+        await setup.peers.aclose()
 
 
 async def _serve_host(host: Host, setup: WorkerSetup, stop: asyncio.Event) -> None:
-    server = ServiceServer(host, run_id=setup.run_id)
-    grace_s = setup.config.supervision.stop_timeout_s
+    server = ServiceServer(host, run_id=setup.run_id, generation=setup.generation)
     http_stop = asyncio.Event()
-    async with asyncio.TaskGroup() as tasks:
-        await server.start(setup.listener)
-        if setup.http_listener is not None:
-            tasks.create_task(_serve_http(host, setup, http_stop), name="http")
-        setup.notifier.send(READY="1", STATUS="serving")
-        await stop.wait()
-        setup.notifier.send(STOPPING="1", STATUS="finishing calls")
-        server.stop_accepting()
-        server.go_away()
-        http_stop.set()
-        await host.drain(grace_s)
-    await server.drain(1.0)
-    await server.aclose()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            await server.start(setup.listener)
+            if setup.http_listener is not None:
+                tasks.create_task(_serve_http(host, setup, http_stop), name="http")
+            try:
+                if await _unless(stop, _wait_ready(host, setup)):
+                    setup.tell({"READY": "1", "STATUS": "serving"})
+                    await stop.wait()
+            finally:
+                setup.tell({"STOPPING": "1", "STATUS": "finishing calls"})
+                server.stop_accepting()
+                server.go_away()
+                http_stop.set()
+            await host.drain(host.config.supervision.stop_timeout_s)
+        await server.drain(LAST_ANSWERS_S)
+    finally:
+        await server.aclose()
+
+
+async def _serve_http(host: Host, setup: WorkerSetup, stop: asyncio.Event) -> None:
+    from dynamo_core.http import build_application, serve_http  # noqa: PLC0415  # not every worker serves HTTP
+
+    assert setup.http_listener is not None
+    http = host.config.http
+    application = build_application(host, http, title=host.name, app=setup.definition.app)
+    grace_s = host.config.supervision.stop_timeout_s
+    await serve_http(application, [setup.http_listener], http, stop=stop, grace_s=grace_s)
+
+
+async def _wait_ready(host: Host, setup: WorkerSetup) -> None:
+    if await host.is_ready():
+        return
+    setup.tell({"STATUS": "waiting for its readiness hooks"})
+    while not await host.is_ready():
+        await asyncio.sleep(READY_CHECK_S)
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, object]) -> bool:
+    """Do *work* to its end, or cancel it once *stop* is set; whether it was done.
+
+    Raises:
+        Exception: What *work* raised.
+    """
+    if stop.is_set():
+        work.close()
+        return False
+    doing = asyncio.ensure_future(work)
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        is_done = doing.done()
+        if is_done:
+            doing.result()
+        return is_done
+    finally:
+        for task in (doing, stopping):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await task

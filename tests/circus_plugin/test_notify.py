@@ -18,10 +18,10 @@ from dynamo_circus.notify import (
     LARGEST_MESSAGE_BYTES,
     NotifySocket,
     is_from_worker,
-    notify,
     parse,
     session_of,
 )
+from dynamo_core.worker_kit.notification import notify
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

@@ -1,6 +1,6 @@
 """Readiness by the sd_notify convention: datagrams of ``KEY=VALUE`` lines to the socket ``NOTIFY_SOCKET`` names.
 
-Workers, ours and custom ones, send with :func:`notify` or any library that knows the convention.
+Workers, ours and custom ones, send with :func:`dynamo_core.provider.notify` or any library that knows the convention.
 The supervisor receives with :class:`NotifySocket`; who sent is told by the kernel, never by the message.
 """
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 logger = logging.getLogger(__name__)
-
-VARIABLE: Final = "NOTIFY_SOCKET"
 
 KEYS: Final = frozenset(
     {"READY", "STATUS", "STOPPING", "RELOADING", "WATCHDOG", "ERRNO", "EXTEND_TIMEOUT_USEC"}
@@ -125,41 +123,6 @@ class NotifySocket:
                 logger.exception("a notification of process %s was not handled", pid)
 
 
-def notify(
-    state: str | Mapping[str, str], *, wait_s: float = 1.0, environ: Mapping[str, str] | None = None
-) -> bool:
-    """Tell the supervisor something; nothing happens in a process that no supervisor listens to.
-
-    Args:
-        state: ``"READY=1"``, several such lines, or the same as a mapping.
-        wait_s: Seconds to wait while the supervisor's queue is full; 0 does not wait, so that it can be called on an
-            event loop.
-        environ: Environment to look for ``NOTIFY_SOCKET`` in; None means this process's.
-
-    Returns:
-        Whether it was handed over.
-
-    Raises:
-        ValueError: A key or value cannot be sent.
-    """
-    message = (
-        state if isinstance(state, str) else "\n".join(_line(key, value) for key, value in state.items())
-    )
-    address = (os.environ if environ is None else environ).get(VARIABLE, "")
-    if not address.startswith(("/", "@")):
-        return False
-    target = "\0" + address[1:] if address.startswith("@") else address
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sending:
-        sending.settimeout(wait_s)
-        try:
-            sending.connect(target)
-            sending.send(message.encode())
-        except (OSError, UnicodeError) as error:
-            logger.debug("cannot notify %s: %s", address, error)
-            return False
-    return True
-
-
 def parse(content: bytes) -> dict[str, str]:
     """What a message says, by key; unknown keys and lines without a value are left out.
 
@@ -204,12 +167,6 @@ def _identify(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
-
-
-def _line(key: str, value: str) -> str:
-    if "\n" in key or "=" in key or "\n" in value:
-        raise ValueError(f"a notification's key and value must be of one line, got {key!r} and {value!r}")
-    return f"{key}={value}"
 
 
 def _sender(ancillary: list[tuple[int, int, bytes]]) -> int | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 from dynamo_core.config import ServiceConfig
+from dynamo_core.errors import NotImportableError
 from dynamo_core.import_target import ImportTarget
 
 if TYPE_CHECKING:
@@ -143,14 +144,22 @@ class RunPlan:
 
 
 def make_plan(graph: BoundGraph, options: CircusOptions) -> RunPlan:
-    """Work out the plan of a bound graph, in the process that bound it."""
-    working_dir = options.working_dir or os.getcwd()
+    """Work out the plan of a bound graph, in the process that bound it.
+
+    Raises:
+        NotImportableError: A worker process cannot import one of the classes.
+    """
+    for service in graph.services:
+        problem = service.definition.target.problem
+        if problem is not None:
+            raise NotImportableError(service.inner.__qualname__, problem)
+    working_dir = options.working_dir or Path.cwd()
     return RunPlan(
         graph=graph.name,
         entry=graph.entry.name,
         services=tuple(_plan_service(service, graph) for service in graph.services),
         working_dir=str(working_dir),
-        sys_path=tuple(entry or os.getcwd() for entry in sys.path),
+        sys_path=tuple(entry or str(Path.cwd()) for entry in sys.path),
         check_delay_s=options.check_delay_s,
     )
 

@@ -35,7 +35,7 @@ class CircusHooks:
         """Bind one edge; nothing is connected."""
         from dynamo_circus.dependency import CircusDependency
 
-        return CircusDependency(definition, on, options)
+        return CircusDependency(definition, on)
 
     @hookimpl
     def run_services(

@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from dynamo_core.errors import ServiceUnavailableError
 from dynamo_core.provider import ServiceInterface
 
 if TYPE_CHECKING:
     from dynamo_core.config import ServiceConfig
-
-    from dynamo_circus.options import CircusOptions
     from dynamo_core.definition import ServiceDefinition
+
+    from dynamo_circus.arbiter_handle import ArbiterHandle
+    from dynamo_circus.options import CircusOptions
 
 
 class CircusService(ServiceInterface):
@@ -26,6 +28,7 @@ class CircusService(ServiceInterface):
     def __init__(self, definition: ServiceDefinition, config: ServiceConfig, options: CircusOptions) -> None:
         super().__init__(definition, config)
         self.options = options
+        self._arbiter: ArbiterHandle | None = None
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -35,3 +38,18 @@ class CircusService(ServiceInterface):
         if self.options.args is not None:
             return (sys.executable, *self.options.args)
         return ()
+
+    def attach(self, arbiter: ArbiterHandle | None) -> None:
+        """Take note of the run that the service is part of; None once that has ended."""
+        self._arbiter = arbiter
+
+    @property
+    def arbiter(self) -> ArbiterHandle:
+        """The run that the service is part of.
+
+        Raises:
+            ServiceUnavailableError: There is none now.
+        """
+        if self._arbiter is None:
+            raise ServiceUnavailableError(self.name, "its run has not been started, or has ended")
+        return self._arbiter

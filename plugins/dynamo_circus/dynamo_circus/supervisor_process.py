@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from dynamo_circus.failure_data import SupervisorError, failure_from_data
 from dynamo_circus.link import Link
 from dynamo_core.provider import ServiceEvent
+from dynamo_core.transport import Member
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +34,7 @@ class SupervisorProcess:
     Attributes:
         ready: Done once the run is ready, with its id; has the failure if it was not started.
         ended: Done once the supervisor is done; the result is the failure that ended the run, or None.
+        members: Where the workers of each service are.
     """
 
     def __init__(
@@ -43,7 +45,9 @@ class SupervisorProcess:
         self.ended: asyncio.Future[DynamoError | None] = loop.create_future()
         self._process = process
         self._link = link
+        self.members: dict[str, tuple[Member, ...]] = {}
         self._emit = emit
+        self._members_changed: Callable[[str, tuple[Member, ...]], None] | None = None
         self._listening = loop.create_task(self._listen(), name=f"supervisor {process.pid}")
 
     @property
@@ -73,13 +77,17 @@ class SupervisorProcess:
         link.send("plan", plan.to_data())
         return cls(process, link, emit)
 
-    async def stop(self, *, patience_s: float) -> DynamoError | None:
+    def watch_members(self, changed: Callable[[str, tuple[Member, ...]], None]) -> None:
+        """Have *changed* called with a service and where its workers are, whenever that changes."""
+        self._members_changed = changed
+
+    async def stop(self, *, patience_s: float, reason: str) -> DynamoError | None:
         """Stop the run; the supervisor is killed if it takes longer than *patience_s*. Safe to call twice.
 
         Returns:
             The failure that ended the run, None when it was asked to stop.
         """
-        self._link.send("stop")
+        self._link.send("stop", {"reason": reason})
         try:
             async with asyncio.timeout(patience_s + STOP_MARGIN_S):
                 return await asyncio.shield(self.ended)
@@ -95,6 +103,8 @@ class SupervisorProcess:
             kind, data = message
             if kind == "event":
                 self._emit(ServiceEvent(**data))
+            elif kind == "members":
+                self._take_members(data)
             elif kind == "ready" and not self.ready.done():
                 self.ready.set_result(data)
             elif kind == "failed":
@@ -111,6 +121,13 @@ class SupervisorProcess:
             self.ready.set_exception(failure or SupervisorError("the run was stopped before it was ready"))
             self.ready.exception()  # whoever waits gets it; nobody has to
         self.ended.set_result(failure)
+
+    def _take_members(self, data: dict[str, Any]) -> None:
+        service = data["service"]
+        members = tuple(Member(**member) for member in data["members"])
+        self.members[service] = members
+        if self._members_changed is not None:
+            self._members_changed(service, members)
 
 
 def _describe(status: int) -> str:

@@ -44,7 +44,12 @@ async def _supervise(end: socket.socket) -> int:
         return EXIT_OK
     plan = RunPlan.from_data(message[1])
     supervisor = Supervisor(
-        plan, emit=lambda event: link.send("event", attrs.asdict(event)), environ=dict(os.environ)
+        plan,
+        emit=lambda event: link.send("event", attrs.asdict(event)),
+        environ=dict(os.environ),
+        tell_members=lambda service, members: link.send(
+            "members", {"service": service, "members": [attrs.asdict(member) for member in members]}
+        ),
     )
     failure: DynamoError | None = None
     with _watched_parent(supervisor):
@@ -80,7 +85,7 @@ async def _stop_with_caller(link: Link, supervisor: Supervisor) -> None:
     """Stop when the caller says so, or has gone."""
     while (message := await link.receive()) is not None:
         if message[0] == "stop":
-            supervisor.request_stop("the caller asked")
+            supervisor.request_stop(message[1].get("reason") or "the caller asked")
         elif message[0] == "hurry":
             supervisor.hurry("the caller asked")
     supervisor.request_stop("the caller has gone")

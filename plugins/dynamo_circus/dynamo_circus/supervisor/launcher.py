@@ -106,6 +106,7 @@ class Launcher:
             graph=self._plan.graph,
             service=service.name,
             slot=slot.index,
+            generation=slot.generation,
             target=service.target.to_data(),
             config=service.config.to_data(),
             dependencies={

@@ -15,14 +15,17 @@ from dynamo_circus.guardian import Guardian
 from dynamo_circus.notify import NotifySocket, is_from_worker
 from dynamo_circus.supervisor.arbiter import Arbiter
 from dynamo_circus.supervisor.channels import WorkerChannels
+from dynamo_circus.supervisor.commands import RunCommands
 from dynamo_circus.supervisor.launcher import Launcher
+from dynamo_circus.supervisor.log_book import LogBook
 from dynamo_circus.supervisor.output import OutputSink
 from dynamo_circus.supervisor.report import RunReport
 from dynamo_circus.supervisor.sockets import CircusSocket, HttpSocket, SlotSocket
 from dynamo_circus.supervisor.watcher import Watcher
 from dynamo_core.control import RunDirectory, sweep_dead_runs
 from dynamo_core.errors import DynamoError, ServiceFailedError, StartError
-from dynamo_core.provider import ServiceEvent
+from dynamo_core.control.server import ControlServer
+from dynamo_core.provider import LogLine, ServiceEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -38,6 +41,22 @@ HURRIED_GRACE_S: Final = 0.5
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
+class Pulse:
+    """Wakes everybody who waits, each time something happens."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    async def wait(self) -> None:
+        """Wait for the next beat."""
+        await self._event.wait()
+
+    def beat(self) -> None:
+        """Wake those who wait now."""
+        self._event.set()
+        self._event = asyncio.Event()
+
+
 class Supervisor:
     """Runs the services of a plan in worker processes, and is their watchers' crew.
 
@@ -48,10 +67,13 @@ class Supervisor:
         emit: Hears every event, on the supervisor's loop.
         environ: The caller's environment.
         output: Descriptor that workers' lines go to.
+        tell_members: Hears where a service's workers are, whenever that changes.
 
     Attributes:
         failure: Why the run ended, when it was not asked to.
         ready: Set once every slot of every service has been ready at once.
+        changed: Beats whenever a worker has become ready, has ended or was given up.
+        log_book: What workers wrote last.
     """
 
     arbiter: Arbiter | None = None
@@ -64,6 +86,7 @@ class Supervisor:
         emit: Callable[[ServiceEvent], None],
         environ: Mapping[str, str],
         output: int = 2,
+        tell_members: Callable[[str, Sequence[Member]], None] = lambda _service, _members: None,
     ) -> None:
         self.plan = plan
         self.failure: DynamoError | None = None
@@ -72,6 +95,9 @@ class Supervisor:
         self.started_at = time.time()
         self._emit = emit
         self._environ = environ
+        self._tell_members = tell_members
+        self.changed = Pulse()
+        self.log_book = LogBook()
         self._sink = OutputSink(output)
         self._stop_requested = asyncio.Event()
         self._signals = 0
@@ -96,21 +122,25 @@ class Supervisor:
             self._open(stack)
             async with asyncio.TaskGroup() as self._tasks:
                 reporting = self._tasks.create_task(self.report.keep_written(), name="state file")
+                control = ControlServer(RunCommands(self), self.directory)
                 try:
+                    await control.open()
                     await self._serve()
                 finally:
                     self.is_stopping = True
                     await asyncio.shield(self._kill_rest())
+                    self.log_book.close()
+                    await control.aclose()
                     reporting.cancel()
         if self.failure is not None:
             raise self.failure
 
     async def _serve(self) -> None:
         await self.arbiter.start()
-        self.report.changed()
+        self._note_change()
         await self._stop_requested.wait()
         self.is_stopping = True
-        self.report.changed()
+        self._note_change()
         async with asyncio.TaskGroup() as stopping:
             for watcher in self.watchers:
                 stopping.create_task(self._stop_service(watcher), name=f"stop {watcher.name}")
@@ -296,6 +326,7 @@ class Supervisor:
     def write_line(self, service: str, slot: int, line: str) -> None:
         """Pass on one line that a worker wrote."""
         self._sink.write(f"{service}/{slot} | {line}")
+        self.log_book.write(LogLine(service=service, slot=slot, text=line))
 
     def dependencies_ready_at(self, service: ServicePlan) -> float | None:
         """When the last of the services it depends on became ready; None while one is not."""
@@ -318,7 +349,7 @@ class Supervisor:
             self.ready.set()
             for service, found in self.http_sockets.items():
                 self._emit(ServiceEvent(kind="listening", service=service, url=found.url))
-        self.report.changed()
+        self._note_change()
 
     def members_changed(self, watcher: Watcher) -> None:
         """Tell callers of a service where its workers are: at every slot that has once been ready."""
@@ -328,6 +359,7 @@ class Supervisor:
             if slot.has_been_ready and not slot.is_given_up
         ]
         self.channels.push(watcher.name, members)
+        self._tell_members(watcher.name, members)
 
     def group_killed(self, pid: int) -> None:
         """A worker's pid is about to become free."""
@@ -339,7 +371,7 @@ class Supervisor:
             self.channels.close(process.launch.channel)
         if not process.stopping:
             self._tell("died", watcher, slot, process, detail=process.describe_end())
-        self.report.changed()
+        self._note_change()
 
     def sweep(self) -> None:
         """Kill what dead workers of this run have left behind outside their groups."""
@@ -368,12 +400,12 @@ class Supervisor:
             for name in self._all_dependents_of(watcher.name):
                 dependent = self.arbiter.get_watcher(name)
                 self.tasks.create_task(dependent._stop(), name=f"stop {name}")
-        self.report.changed()
+        self._note_change()
 
     def recovered(self, watcher: Watcher, slot: Slot) -> None:
         """A degraded slot is whole again."""
         self._emit(ServiceEvent(kind="ready", service=watcher.name, slot=slot.index, detail="recovered"))
-        self.report.changed()
+        self._note_change()
 
     def restarting(self, watcher: Watcher, slot: Slot, delay_s: float, cause: str) -> None:
         """A slot will get its next worker."""
@@ -382,6 +414,15 @@ class Supervisor:
                 kind="restarting", service=watcher.name, slot=slot.index, seconds=delay_s, detail=cause
             )
         )
+
+    def say(self, service: str, what: str, reason: str | None) -> None:
+        """Let everybody know of something that was asked of the run."""
+        detail = f"{what} ({reason})" if reason else what
+        self._emit(ServiceEvent(kind="message", service=service, detail=detail))
+
+    def _note_change(self) -> None:
+        self.report.changed()
+        self.changed.beat()
 
     def _all_dependents_of(self, name: str) -> set[str]:
         found: set[str] = set()

@@ -1,0 +1,235 @@
+"""A worker process under a supervisor: it is told what to serve over an inherited socket, and serves it.
+
+The built-in worker of a provider calls :func:`run_supervised`, a custom worker's program :func:`serve_worker`.
+The end of file of the inherited socket means that the supervisor is gone; the worker then ends at once, together with
+whatever else is in the process group it leads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+import os
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import attrs
+
+from dynamo_core.errors import EXIT_FAILURE, EXIT_OK, DynamoError
+from dynamo_core.worker_kit.bootstrap import BOOTSTRAP_VARIABLE, Bootstrap, read_bootstrap
+
+if TYPE_CHECKING:
+    from dynamo_core.definition import ServiceDefinition
+    from dynamo_core.worker_kit.peers import Peers
+
+READ_BYTES: Final = 65536
+EXIT_LOST_SUPERVISOR: Final = 125
+STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+_LOGGERS: Final = ("dynamo_core", "dynamo_circus")
+
+
+class NoSupervisorError(DynamoError):
+    """``serve_worker`` was called in a process that no supervisor started."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"no supervisor has started this process ({BOOTSTRAP_VARIABLE} is not set); name its command in "
+            "create_service(..., args=[...]) or create_service(..., command=[...])"
+        )
+
+
+def serve_worker(service_cls: type | None = None) -> NoReturn:
+    """Serve one class as a worker of the supervisor that started this process, then end the process.
+
+    This is all that a custom worker's program needs.
+
+    Args:
+        service_cls: What to serve; None imports the class that the run names.
+
+    Raises:
+        NoSupervisorError: The process was started by hand.
+    """
+    descriptor = os.environ.pop(BOOTSTRAP_VARIABLE, "")
+    if not descriptor.isdecimal():
+        raise NoSupervisorError
+    sys.exit(run_supervised(int(descriptor), service_cls))
+
+
+def run_supervised(channel_fd: int, service_cls: type | None = None) -> int:
+    """Serve what the supervisor says until it tells this process to stop.
+
+    A worker that fails to start writes its traceback to standard error and ends the process.
+
+    Args:
+        channel_fd: Descriptor of the socket that the supervisor inherited to this process.
+        service_cls: What to serve; None imports the class that the supervisor names.
+
+    Returns:
+        The exit status.
+    """
+    channel = socket.socket(fileno=channel_fd)
+    channel.set_inheritable(False)
+    bootstrap = read_bootstrap(channel)
+    prepare_process(bootstrap.log_level)
+    os.environ.update(bootstrap.secrets)  # of this process: what was passed on exec can be read by others
+    if service_cls is None:
+        sys.path[:] = bootstrap.sys_path
+    try:
+        definition, dependencies = load_definitions(bootstrap, service_cls)
+        run_loop(lambda: _serve(bootstrap, channel, definition, dependencies))
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as exc:  # noqa: BLE001  # the boundary of the process
+        fail(exc)
+    return EXIT_OK
+
+
+def load_definitions(
+    bootstrap: Bootstrap, service_cls: type | None = None
+) -> tuple[ServiceDefinition, dict[str, ServiceDefinition]]:
+    """Import what a worker serves and what it depends on.
+
+    Returns:
+        The service with its configuration, and the services it depends on by attribute.
+    """
+    from dynamo_core.config import ServiceConfig  # noqa: PLC0415  # a custom worker may fail before it is needed
+    from dynamo_core.import_target import ImportTarget  # noqa: PLC0415  # as above
+    from dynamo_core.inspection import define_service  # noqa: PLC0415  # as above
+
+    cls = ImportTarget.from_data(bootstrap.target).load() if service_cls is None else service_cls
+    definition = attrs.evolve(
+        define_service(cls), name=bootstrap.service, config=ServiceConfig.from_data(bootstrap.config)
+    )
+    dependencies = {
+        attribute: attrs.evolve(define_service(ImportTarget.from_data(target).load()), name=name)
+        for attribute, (name, target) in bootstrap.dependencies.items()
+    }
+    return definition, dependencies
+
+
+def prepare_process(log_level: str) -> None:
+    """Have lines go out as they are written, and this project's log records to standard error."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(line_buffering=True)
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(levelname)s: %(name)s: %(message)s"))
+    for name in _LOGGERS:
+        logger = logging.getLogger(name)
+        logger.setLevel(log_level.upper())
+        logger.addHandler(handler)
+        logger.propagate = False  # the root logger is the user's
+
+
+def run_loop(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run *main* on uvloop where it is installed, else on asyncio's own loop."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(main())
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415  # optional
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+def fail(exc: BaseException) -> NoReturn:
+    """Write why the worker cannot go on, and end the process without waiting for threads of the user's."""
+    while isinstance(exc, BaseExceptionGroup) and len(exc.exceptions) == 1:
+        exc = exc.exceptions[0]
+    with contextlib.suppress(OSError, ValueError):
+        if isinstance(exc, DynamoError):
+            sys.stderr.write(f"error: {exc}\n")
+        else:
+            traceback.print_exception(exc)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(EXIT_FAILURE)
+
+
+async def _serve(
+    bootstrap: Bootstrap,
+    channel: socket.socket,
+    definition: ServiceDefinition,
+    dependencies: dict[str, ServiceDefinition],
+) -> None:
+    from dynamo_core.worker_kit.peers import Peers  # noqa: PLC0415  # imported while others start
+    from dynamo_core.worker_kit.serving import WorkerSetup, serve  # noqa: PLC0415  # as above
+
+    names = [found.name for found in dependencies.values()]
+    peers = Peers(dependencies, dict.fromkeys(names, bootstrap.run_id))
+    setup = WorkerSetup(
+        definition=definition,
+        slot=bootstrap.slot,
+        run_id=bootstrap.run_id,
+        graph=bootstrap.graph,
+        generation=bootstrap.generation,
+        listener=adopt_socket(bootstrap.listen_fd),
+        http_listener=None if bootstrap.http_fd is None else adopt_socket(bootstrap.http_fd),
+        peers=peers,
+    )
+    with _listening(channel, peers):
+        await serve(setup, stop_on_signals())
+
+
+def stop_on_signals() -> asyncio.Event:
+    """An event that SIGTERM and SIGINT set from now on."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+def adopt_socket(descriptor: int) -> socket.socket:
+    """Take over an inherited listening socket; what this process starts does not get it."""
+    found = socket.socket(fileno=descriptor)
+    found.set_inheritable(False)
+    found.setblocking(False)
+    return found
+
+
+@contextlib.contextmanager
+def _listening(channel: socket.socket, peers: Peers) -> Any:
+    """Take in memberships from the supervisor for as long as the block lasts."""
+    from dynamo_core.transport import MembershipReader  # noqa: PLC0415  # as in _serve
+
+    loop = asyncio.get_running_loop()
+    channel.setblocking(False)
+    loop.add_reader(channel.fileno(), functools.partial(_read_memberships, channel, MembershipReader(), peers))
+    try:
+        yield
+    finally:
+        loop.remove_reader(channel.fileno())
+        channel.close()
+
+
+def _read_memberships(channel: socket.socket, reader: Any, peers: Peers) -> None:
+    try:
+        data = channel.recv(READ_BYTES)
+    except (BlockingIOError, InterruptedError):
+        return
+    except OSError:
+        data = b""
+    if not data:
+        _end_with_group()
+    for service, members in reader.feed(data):
+        peers.update(service, members)
+
+
+def _end_with_group() -> NoReturn:
+    """End at once: without its supervisor a worker serves nobody, and nobody would end it."""
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(EXIT_LOST_SUPERVISOR)

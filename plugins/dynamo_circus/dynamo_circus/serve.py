@@ -1,0 +1,37 @@
+"""``dynamo serve``: this very process becomes the supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+
+from dynamo_core.errors import EXIT_OK
+
+from dynamo_circus.plan import make_plan
+from dynamo_circus.supervisor.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from dynamo_core.provider import BoundGraph
+
+    from dynamo_circus.options import CircusOptions
+
+
+def serve_services(graph: BoundGraph, options: CircusOptions) -> int:
+    """Supervise *graph* until a signal or ``dynamo stop`` ends the run.
+
+    Returns:
+        The exit code of a run that was asked to stop.
+
+    Raises:
+        StartError: A service did not start.
+        ServiceFailedError: A service failed later, and its policy ended the run.
+        DynamoError: Nothing could be started.
+    """
+    plan = make_plan(graph, options)
+
+    async def supervise() -> None:
+        await Supervisor(plan, emit=graph.emit, environ=dict(os.environ)).run()
+
+    asyncio.run(supervise())
+    return EXIT_OK

@@ -1,0 +1,215 @@
+"""One worker without a supervisor, to look at it with a debugger or a profiler."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import attrs
+import click
+from dynamo_core import environment
+from dynamo_core.config import load_graph_settings
+from dynamo_core.control.run_directory import RUN_ID
+from dynamo_core.errors import EXIT_OK, DynamoError, RunDirectoryError
+from dynamo_core.loader import load_graph
+from dynamo_core.worker_kit.supervised import prepare_process, run_loop, stop_on_signals
+
+if TYPE_CHECKING:
+    from dynamo_core.definition import ServiceDefinition
+
+UNIX: Final = "unix:"
+LOCAL_RUN: Final = "local"
+"""Run id of workers that belong to no run; both ends of a connection must name the same."""
+
+BACKLOG_CONNECTIONS: Final = 2048
+_DEPENDENCY: Final = re.compile(r"(?P<service>[A-Za-z][A-Za-z0-9_-]*)=unix:(?P<path>/.+)")
+
+
+@attrs.frozen(kw_only=True)
+class Wanted:
+    """What the command line asks for.
+
+    Attributes:
+        target: The graph.
+        service: Name of the service; None for the entry service.
+        listen: Path of the unix socket.
+        http: Host and port; None serves no HTTP.
+        depends: Path of a worker's socket, by service.
+        file: YAML file with settings.
+        overrides: ``--Service.key=value``.
+    """
+
+    target: str
+    service: str | None
+    listen: Path
+    http: tuple[str, int] | None
+    depends: Mapping[str, Path]
+    file: Path | None
+    overrides: tuple[str, ...]
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["-h", "--help"]})
+@click.argument("target")
+@click.option("--service", "service", metavar="NAME", help="Service to serve; default is the entry service.")
+@click.option("--listen", required=True, metavar="unix:/PATH", help="Socket to serve calls on.")
+@click.option("--http", metavar="HOST:PORT", help="Address to serve HTTP on.")
+@click.option("--depends", multiple=True, metavar="NAME=unix:/PATH", help="A worker that is there already.")
+@click.option("-f", "--config", "file", type=click.Path(path_type=Path), help="YAML file with settings.")
+@click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
+def worker(**given: object) -> int:
+    """Serve one worker of a service of the graph TARGET until SIGTERM or Ctrl-C.
+
+    Nothing supervises it, and nothing else is started: each service that it depends on is named with --depends, by
+    the socket of a worker of a run or of another worker that was started by hand.
+    """
+    wanted = _read(**given)  # type: ignore[arg-type]  # click has checked them
+    return serve_alone(wanted)
+
+
+def run_alone(arguments: Sequence[str]) -> int:
+    """Run the command line of ``python -m dynamo_circus.worker``; the exit status."""
+    try:
+        result = worker.main(list(arguments), prog_name="python -m dynamo_circus.worker", standalone_mode=False)
+    except click.ClickException as exc:
+        exc.show()
+        return exc.exit_code
+    except click.Abort:
+        return 130
+    except DynamoError as exc:
+        sys.stderr.write(f"error: {exc}\n")
+        return exc.exit_code
+    return result if isinstance(result, int) else EXIT_OK
+
+
+def _read(
+    target: str,
+    service: str | None,
+    listen: str,
+    http: str | None,
+    depends: tuple[str, ...],
+    file: Path | None,
+    overrides: tuple[str, ...],
+) -> Wanted:
+    if not listen.startswith(f"{UNIX}/"):
+        raise click.BadParameter(f"wanted unix:/PATH, got {listen!r}", param_hint="--listen")
+    peers: dict[str, Path] = {}
+    for text in depends:
+        found = _DEPENDENCY.fullmatch(text)
+        if found is None:
+            raise click.BadParameter(f"wanted NAME=unix:/PATH, got {text!r}", param_hint="--depends")
+        peers[found["service"]] = Path(found["path"])
+    address = None
+    if http is not None:
+        host, _, port = http.rpartition(":")
+        if not host or not port.isdecimal() or int(port) > 65535:
+            raise click.BadParameter(f"wanted HOST:PORT, got {http!r}", param_hint="--http")
+        address = (host.strip("[]"), int(port))
+    path = Path(listen.removeprefix(UNIX))
+    return Wanted(
+        target=target, service=service, listen=path, http=address, depends=peers, file=file, overrides=overrides
+    )
+
+
+def serve_alone(wanted: Wanted) -> int:
+    """Serve until a signal comes; the exit status.
+
+    Raises:
+        DynamoError: The graph, its settings or an address cannot be used.
+    """
+    prepare_process(os.environ.get(environment.LOG_LEVEL, "warning"))
+    graph = load_graph(wanted.target)
+    graph = load_graph_settings(wanted.file, wanted.overrides, os.environ).apply(graph)
+    definition = graph.entry if wanted.service is None else graph.find_service(wanted.service)
+    dependencies = {
+        attribute: graph.find_service(edge.service_name)
+        for attribute, edge in definition.dependencies.items()
+        if edge.service_name is not None
+    }
+    missing = sorted({found.name for found in dependencies.values()} - set(wanted.depends))
+    if missing:
+        raise click.UsageError(
+            f"{definition.name} depends on {', '.join(missing)}: "
+            f"name a worker of each, such as --depends {missing[0]}=unix:/path/of/its.sock"
+        )
+    with _listening(wanted) as (listener, http_listener):
+        run_loop(lambda: _serve(wanted, definition, dependencies, (listener, http_listener)))
+    return EXIT_OK
+
+
+async def _serve(
+    wanted: Wanted,
+    definition: ServiceDefinition,
+    dependencies: Mapping[str, ServiceDefinition],
+    listeners: tuple[socket.socket, socket.socket | None],
+) -> None:
+    from dynamo_core.transport import Member  # noqa: PLC0415  # after what can fail
+    from dynamo_core.worker_kit.peers import Peers  # noqa: PLC0415  # as above
+    from dynamo_core.worker_kit.serving import WorkerSetup, serve  # noqa: PLC0415  # as above
+
+    stop = stop_on_signals()
+    names = {found.name for found in dependencies.values()}
+    peers = Peers(dependencies, {name: run_id_of(wanted.depends[name]) for name in names})
+    for name in names:
+        peers.update(name, [Member(slot=0, path=str(wanted.depends[name]), generation=0)])
+    listener, http_listener = listeners
+    setup = WorkerSetup(
+        definition=definition,
+        slot=0,
+        run_id=LOCAL_RUN,
+        listener=listener,
+        http_listener=http_listener,
+        peers=peers,
+        tell=lambda state: _say(definition.name, wanted, state),
+    )
+    await serve(setup, stop)
+
+
+def run_id_of(path: Path) -> str:
+    """Id of the run that a worker's socket belongs to: the name of its directory, or that of no run."""
+    return path.parent.name if RUN_ID.fullmatch(path.parent.name) else LOCAL_RUN
+
+
+def _say(name: str, wanted: Wanted, state: Mapping[str, str]) -> None:
+    text = state.get("STATUS", "")
+    if state.get("READY") == "1":
+        text = f"serving on {UNIX}{wanted.listen}"
+    sys.stderr.write(f"{name}: {text}\n")
+
+
+@contextlib.contextmanager
+def _listening(wanted: Wanted):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    with contextlib.ExitStack() as stack:
+        yield _listen_unix(wanted.listen, stack), _listen_http(wanted.http, stack)
+
+
+def _listen_unix(path: Path, stack: contextlib.ExitStack) -> socket.socket:
+    listener = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+    before = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    except OSError as exc:
+        raise RunDirectoryError(f"cannot listen on {UNIX}{path}: {exc.strerror or exc}; remove it if it is left over") from exc
+    finally:
+        os.umask(before)
+    stack.callback(path.unlink, missing_ok=True)
+    listener.listen(BACKLOG_CONNECTIONS)
+    listener.setblocking(False)
+    return listener
+
+
+def _listen_http(address: tuple[str, int] | None, stack: contextlib.ExitStack) -> socket.socket | None:
+    if address is None:
+        return None
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    try:
+        listener = socket.create_server(address, family=family, backlog=BACKLOG_CONNECTIONS)
+    except OSError as exc:
+        raise RunDirectoryError(f"cannot listen on {address[0]}:{address[1]}: {exc.strerror or exc}") from exc
+    return stack.enter_context(listener)
