@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["", "error", "warning", "note"]
 Tone = Literal["", "name", "good", "bad", "warning", "dim"]
+Part = str | tuple[str, Tone]
 
 _STYLES: Final[Mapping[str, str]] = {"error": "bold red", "warning": "yellow", "note": "dim"}
 _TONES: Final[Mapping[str, str]] = {
@@ -66,7 +67,7 @@ def message(text: str, *, kind: Kind = "") -> None:
     stream.write(f"{kind}: {text}\n" if kind else f"{text}\n")
 
 
-def message_line(*parts: str | tuple[str, Tone]) -> None:
+def message_line(*parts: Part) -> None:
     """Write one line for people, to standard error, some of its parts with a tone that shows on a terminal.
 
     Args:
