@@ -1,6 +1,6 @@
 """What a declaration means, worked out: services, endpoints, dependencies as plain frozen records.
 
-The decorators (:mod:`dynamo_core.service`, :mod:`dynamo_core.endpoint`, ...) only mark the user's objects.
+The decorators (:mod:`dynamo_core.service_mark`, :mod:`dynamo_core.endpoint_mark`, ...) only mark the user's objects.
 :mod:`dynamo_core.inspection` reads the marks and makes the records of this module, which everything else uses.
 """
 
