@@ -1,0 +1,96 @@
+"""Who serves a service: as whoever supervises knows it, and as it is pushed to callers.
+
+A membership frame has the framing of a worker's bootstrap: its length in 4 bytes, then msgpack.
+It names every worker of the service; callers drop those that it does not name.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final
+
+import attrs
+import msgspec
+
+from dynamo_core.errors import FrameTooLargeError, ProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LARGEST_MEMBERSHIP_BYTES: Final = 16 * 1024 * 1024
+
+_LENGTH: Final = struct.Struct("!I")
+
+
+@attrs.frozen(kw_only=True)
+class Member:
+    """One worker slot that serves a service.
+
+    Attributes:
+        slot: Number of the slot, from 0.
+        path: Its unix socket.
+        generation: Grows each time the slot gets another worker, or its socket is made anew.
+    """
+
+    slot: int
+    path: str
+    generation: int = 0
+
+
+class _Body(msgspec.Struct, frozen=True):
+    service: str
+    members: tuple[tuple[int, str, int], ...]
+
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(_Body).decode
+
+
+def encode_membership(service: str, members: Sequence[Member]) -> bytes:
+    """The members of *service* as one frame."""
+    rows = tuple((member.slot, member.path, member.generation) for member in members)
+    body = _encode(_Body(service, rows))
+    return _LENGTH.pack(len(body)) + body
+
+
+class MembershipReader:
+    """Reads membership frames out of a byte stream, however it is cut."""
+
+    def __init__(self) -> None:
+        self._pending = bytearray()
+
+    def feed(self, data: bytes | bytearray | memoryview) -> list[tuple[str, tuple[Member, ...]]]:
+        """Take in what was received.
+
+        Returns:
+            Service and members of every frame that is now complete, in order.
+
+        Raises:
+            ProtocolError: These are no membership frames; the reader is of no more use.
+        """
+        self._pending += data
+        found = []
+        while (body := self._next_body()) is not None:
+            try:
+                membership = _decode(body)
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
+                raise ProtocolError(f"a membership frame cannot be read: {exc}") from exc
+            members = tuple(
+                Member(slot=slot, path=path, generation=generation)
+                for slot, path, generation in membership.members
+            )
+            found.append((membership.service, members))
+        return found
+
+    def _next_body(self) -> bytes | None:
+        if len(self._pending) < _LENGTH.size:
+            return None
+        (length,) = _LENGTH.unpack_from(self._pending)
+        if length > LARGEST_MEMBERSHIP_BYTES:
+            raise FrameTooLargeError(length, LARGEST_MEMBERSHIP_BYTES)
+        end = _LENGTH.size + length
+        if len(self._pending) < end:
+            return None
+        body = bytes(self._pending[_LENGTH.size : end])
+        del self._pending[:end]
+        return body
