@@ -18,10 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
+    from dynamo_circus.supervisor_process import SupervisorProcess
     from dynamo_core.provider import BoundGraph
     from dynamo_core.transport import Member
-
-    from dynamo_circus.supervisor_process import SupervisorProcess
 
 T = TypeVar("T")
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dynamo_circus.service import CircusService
 from dynamo_core.errors import UnsupportedOperationError
 from dynamo_core.provider import DependencyInterface
-
-from dynamo_circus.service import CircusService
 
 if TYPE_CHECKING:
     from dynamo_core.definition import DependencyDefinition

@@ -58,7 +58,7 @@ class Guardian:
         self.close()
         read_end, write_end = os.pipe()
         try:
-            self._process = subprocess.Popen(  # noqa: S603  # our own program
+            self._process = subprocess.Popen(  # our own program
                 [sys.executable, "-I", "-S", str(PROGRAM), self._run_id, str(self._directory)],
                 stdin=read_end,
                 stdout=subprocess.DEVNULL,

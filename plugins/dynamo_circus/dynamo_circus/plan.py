@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import attrs
+
 from dynamo_core.config import ServiceConfig
 from dynamo_core.errors import NotImportableError
 from dynamo_core.import_target import ImportTarget

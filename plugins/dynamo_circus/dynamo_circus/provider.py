@@ -9,9 +9,8 @@ from dynamo_core.provider import hookimpl
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
-    from dynamo_core.config import ServiceConfig
-
     from dynamo_circus.options import CircusOptions
+    from dynamo_core.config import ServiceConfig
     from dynamo_core.definition import ServiceDefinition
     from dynamo_core.provider import BoundGraph, DependencyInterface, RunningServices, ServiceInterface
 

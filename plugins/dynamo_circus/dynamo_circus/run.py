@@ -8,19 +8,17 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from dynamo_core.errors import StartError
-
 from dynamo_circus.arbiter_handle import ArbiterHandle
 from dynamo_circus.plan import make_plan
 from dynamo_circus.supervisor_process import SupervisorProcess
+from dynamo_core.errors import StartError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from dynamo_core.provider import BoundGraph
-
     from dynamo_circus.options import CircusOptions
     from dynamo_circus.service import CircusService
+    from dynamo_core.provider import BoundGraph
 
 
 @contextlib.asynccontextmanager

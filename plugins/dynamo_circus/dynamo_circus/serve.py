@@ -6,15 +6,13 @@ import asyncio
 import os
 from typing import TYPE_CHECKING
 
-from dynamo_core.errors import EXIT_OK
-
 from dynamo_circus.plan import make_plan
 from dynamo_circus.supervisor.supervisor import Supervisor
+from dynamo_core.errors import EXIT_OK
 
 if TYPE_CHECKING:
-    from dynamo_core.provider import BoundGraph
-
     from dynamo_circus.options import CircusOptions
+    from dynamo_core.provider import BoundGraph
 
 
 def serve_services(graph: BoundGraph, options: CircusOptions) -> int:

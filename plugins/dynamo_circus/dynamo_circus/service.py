@@ -9,11 +9,10 @@ from dynamo_core.errors import ServiceUnavailableError
 from dynamo_core.provider import ServiceInterface
 
 if TYPE_CHECKING:
-    from dynamo_core.config import ServiceConfig
-    from dynamo_core.definition import ServiceDefinition
-
     from dynamo_circus.arbiter_handle import ArbiterHandle
     from dynamo_circus.options import CircusOptions
+    from dynamo_core.config import ServiceConfig
+    from dynamo_core.definition import ServiceDefinition
 
 
 class CircusService(ServiceInterface):

@@ -60,7 +60,7 @@ class SupervisorProcess:
         """Start a supervisor and give it *plan*; does not wait for the run to be ready."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            process = subprocess.Popen(  # takes about a millisecond
+            process = subprocess.Popen(  # noqa: ASYNC220  # takes about a millisecond
                 [sys.executable, "-P", "-m", "dynamo_circus.supervisor", "--link", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

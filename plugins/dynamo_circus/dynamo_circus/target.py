@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dynamo_core.provider import DeploymentTarget
-
 from dynamo_circus.options import CircusOptions
+from dynamo_core.provider import DeploymentTarget
 
 if TYPE_CHECKING:
     from dynamo_circus.provider import CircusHooks
@@ -23,6 +22,6 @@ class CircusDeploymentTarget(DeploymentTarget):
 
     def hooks(self) -> CircusHooks:
         """The hook implementations."""
-        from dynamo_circus.provider import CircusHooks  # noqa: PLC0415  # checking a provider stays quick
+        from dynamo_circus.provider import CircusHooks  # checking a provider stays quick
 
         return CircusHooks()

@@ -16,9 +16,8 @@ from dynamo_core.transport import encode_membership
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dynamo_core.transport import Member
-
     from dynamo_circus.plan import RunPlan
+    from dynamo_core.transport import Member
     from dynamo_core.worker_kit.bootstrap import Bootstrap
 
 

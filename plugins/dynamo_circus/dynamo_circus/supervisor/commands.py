@@ -6,18 +6,16 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+from dynamo_circus.supervisor import changes
 from dynamo_core.errors import ServiceFailedError, ServiceNotFoundError
 from dynamo_core.provider import RunStatus
-
-from dynamo_circus.supervisor import changes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from dynamo_core.provider import LogLine
-
     from dynamo_circus.supervisor.supervisor import Supervisor
     from dynamo_circus.supervisor.watcher import Watcher
+    from dynamo_core.provider import LogLine
 
 
 class RunCommands:
@@ -92,6 +90,4 @@ class RunCommands:
 def _refuse_given_up(watcher: Watcher) -> None:
     for slot in watcher.slots:
         if slot.is_given_up:
-            raise ServiceFailedError(
-                watcher.name, slot.last_end, slot=slot.index, last_lines=slot.last_lines
-            )
+            raise ServiceFailedError(watcher.name, slot.last_end, slot=slot.index, last_lines=slot.last_lines)

@@ -79,7 +79,7 @@ class SlotSocket(CircusSocket):
         socket.socket.close(self)
         if is_ours:
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(self.path)
+                os.unlink(self.path)  # noqa: PTH108  # Circus keeps it as a text
 
     def _identify(self) -> tuple[int, int] | None:
         try:

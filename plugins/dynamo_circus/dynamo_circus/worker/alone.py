@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import re
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import click
+
 from dynamo_core import environment
 from dynamo_core.config import load_graph_settings
 from dynamo_core.control.run_directory import RUN_ID
@@ -29,6 +29,7 @@ LOCAL_RUN: Final = "local"
 """Run id of workers that belong to no run; both ends of a connection must name the same."""
 
 BACKLOG_CONNECTIONS: Final = 2048
+LARGEST_PORT: Final = 65535
 _DEPENDENCY: Final = re.compile(r"(?P<service>[A-Za-z][A-Za-z0-9_-]*)=unix:(?P<path>/.+)")
 
 
@@ -63,20 +64,31 @@ class Wanted:
 @click.option("--depends", multiple=True, metavar="NAME=unix:/PATH", help="A worker that is there already.")
 @click.option("-f", "--config", "file", type=click.Path(path_type=Path), help="YAML file with settings.")
 @click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
-def worker(**given: object) -> int:
+def worker(**given: Any) -> int:
     """Serve one worker of a service of the graph TARGET until SIGTERM or Ctrl-C.
 
     Nothing supervises it, and nothing else is started: each service that it depends on is named with --depends, by
     the socket of a worker of a run or of another worker that was started by hand.
     """
-    wanted = _read(**given)  # type: ignore[arg-type]  # click has checked them
-    return serve_alone(wanted)
+    return serve_alone(
+        Wanted(
+            target=given["target"],
+            service=given["service"],
+            listen=_read_listen(given["listen"]),
+            http=_read_http(given["http"]),
+            depends=_read_depends(given["depends"]),
+            file=given["file"],
+            overrides=given["overrides"],
+        )
+    )
 
 
 def run_alone(arguments: Sequence[str]) -> int:
     """Run the command line of ``python -m dynamo_circus.worker``; the exit status."""
     try:
-        result = worker.main(list(arguments), prog_name="python -m dynamo_circus.worker", standalone_mode=False)
+        result = worker.main(
+            list(arguments), prog_name="python -m dynamo_circus.worker", standalone_mode=False
+        )
     except click.ClickException as exc:
         exc.show()
         return exc.exit_code
@@ -88,33 +100,29 @@ def run_alone(arguments: Sequence[str]) -> int:
     return result if isinstance(result, int) else EXIT_OK
 
 
-def _read(
-    target: str,
-    service: str | None,
-    listen: str,
-    http: str | None,
-    depends: tuple[str, ...],
-    file: Path | None,
-    overrides: tuple[str, ...],
-) -> Wanted:
-    if not listen.startswith(f"{UNIX}/"):
-        raise click.BadParameter(f"wanted unix:/PATH, got {listen!r}", param_hint="--listen")
+def _read_listen(text: str) -> Path:
+    if not text.startswith(f"{UNIX}/"):
+        raise click.BadParameter(f"wanted unix:/PATH, got {text!r}", param_hint="--listen")
+    return Path(text.removeprefix(UNIX))
+
+
+def _read_depends(texts: Sequence[str]) -> dict[str, Path]:
     peers: dict[str, Path] = {}
-    for text in depends:
+    for text in texts:
         found = _DEPENDENCY.fullmatch(text)
         if found is None:
             raise click.BadParameter(f"wanted NAME=unix:/PATH, got {text!r}", param_hint="--depends")
         peers[found["service"]] = Path(found["path"])
-    address = None
-    if http is not None:
-        host, _, port = http.rpartition(":")
-        if not host or not port.isdecimal() or int(port) > 65535:
-            raise click.BadParameter(f"wanted HOST:PORT, got {http!r}", param_hint="--http")
-        address = (host.strip("[]"), int(port))
-    path = Path(listen.removeprefix(UNIX))
-    return Wanted(
-        target=target, service=service, listen=path, http=address, depends=peers, file=file, overrides=overrides
-    )
+    return peers
+
+
+def _read_http(text: str | None) -> tuple[str, int] | None:
+    if text is None:
+        return None
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > LARGEST_PORT:
+        raise click.BadParameter(f"wanted HOST:PORT, got {text!r}", param_hint="--http")
+    return host.strip("[]"), int(port)
 
 
 def serve_alone(wanted: Wanted) -> int:
@@ -149,9 +157,9 @@ async def _serve(
     dependencies: Mapping[str, ServiceDefinition],
     listeners: tuple[socket.socket, socket.socket | None],
 ) -> None:
-    from dynamo_core.transport import Member  # noqa: PLC0415  # after what can fail
-    from dynamo_core.worker_kit.peers import Peers  # noqa: PLC0415  # as above
-    from dynamo_core.worker_kit.serving import WorkerSetup, serve  # noqa: PLC0415  # as above
+    from dynamo_core.transport import Member  # after what can fail
+    from dynamo_core.worker_kit.peers import Peers  # as above
+    from dynamo_core.worker_kit.serving import WorkerSetup, serve  # as above
 
     stop = stop_on_signals()
     names = {found.name for found in dependencies.values()}
@@ -184,7 +192,7 @@ def _say(name: str, wanted: Wanted, state: Mapping[str, str]) -> None:
 
 
 @contextlib.contextmanager
-def _listening(wanted: Wanted):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _listening(wanted: Wanted) -> Iterator[tuple[socket.socket, socket.socket | None]]:
     with contextlib.ExitStack() as stack:
         yield _listen_unix(wanted.listen, stack), _listen_http(wanted.http, stack)
 
@@ -195,7 +203,9 @@ def _listen_unix(path: Path, stack: contextlib.ExitStack) -> socket.socket:
     try:
         listener.bind(str(path))
     except OSError as exc:
-        raise RunDirectoryError(f"cannot listen on {UNIX}{path}: {exc.strerror or exc}; remove it if it is left over") from exc
+        raise RunDirectoryError(
+            f"cannot listen on {UNIX}{path}: {exc.strerror or exc}; remove it if it is left over"
+        ) from exc
     finally:
         os.umask(before)
     stack.callback(path.unlink, missing_ok=True)

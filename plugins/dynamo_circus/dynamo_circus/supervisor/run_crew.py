@@ -1,0 +1,266 @@
+"""The run as its watchers see it: what they ask for, and what follows from what they tell."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from dynamo_circus.notify import is_from_worker
+from dynamo_circus.supervisor.log_book import LogBook
+from dynamo_circus.supervisor.output import OutputSink
+from dynamo_circus.supervisor.pulse import Pulse
+from dynamo_circus.supervisor.sockets import SlotSocket
+from dynamo_core.errors import DynamoError, ServiceFailedError, StartError
+from dynamo_core.provider import LogLine, ServiceEvent
+from dynamo_core.transport import Member
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from dynamo_circus.guardian import Guardian
+    from dynamo_circus.plan import RunPlan, ServicePlan
+    from dynamo_circus.supervisor.arbiter import Arbiter
+    from dynamo_circus.supervisor.channels import WorkerChannels
+    from dynamo_circus.supervisor.launcher import Launcher
+    from dynamo_circus.supervisor.process import Launch, Process
+    from dynamo_circus.supervisor.reaper import Reaper
+    from dynamo_circus.supervisor.report import RunReport
+    from dynamo_circus.supervisor.slots import Slot
+    from dynamo_circus.supervisor.sockets import HttpSocket
+    from dynamo_circus.supervisor.watcher import Watcher
+    from dynamo_core.control import RunDirectory
+    from dynamo_core.provider.events import ServiceEventKind
+
+
+class RunCrew:
+    """One run's means, and what its watchers do with them.
+
+    Args:
+        plan: What to run.
+        emit: Hears every event.
+        tell_members: Hears where a service's workers are, whenever that changes.
+        output: Descriptor that workers' lines go to.
+
+    Attributes:
+        failure: Why the run ended, when it was not asked to.
+        ready: Set once every slot of every service has been ready at once.
+        stop_requested: Set once the run is to end.
+        is_stopping: Whether nothing is to be spawned any more.
+        changed: Beats whenever a worker has become ready, has ended or was given up.
+        log_book: What workers wrote last.
+    """
+
+    arbiter: Arbiter
+    directory: RunDirectory
+    http_sockets: dict[str, HttpSocket]
+    channels: WorkerChannels
+    launcher: Launcher
+    guardian: Guardian
+    report: RunReport
+    run_tasks: asyncio.TaskGroup
+
+    def __init__(
+        self,
+        plan: RunPlan,
+        *,
+        emit: Callable[[ServiceEvent], None],
+        tell_members: Callable[[str, Sequence[Member]], None],
+        output: int,
+    ) -> None:
+        self.plan = plan
+        self.emit = emit
+        self.failure: DynamoError | None = None
+        self.ready = asyncio.Event()
+        self.stop_requested = asyncio.Event()
+        self.is_stopping = False
+        self.changed = Pulse()
+        self.log_book = LogBook()
+        self.sink = OutputSink(output)
+        self._tell_members = tell_members
+        self._ready_at: dict[str, float] = {}
+
+    def fail(self, failure: DynamoError) -> None:
+        """End the run because of *failure*; the first one is the run's."""
+        if self.failure is None:
+            self.failure = failure
+            self.stop_requested.set()
+
+    @property
+    def tasks(self) -> asyncio.TaskGroup:
+        """Where watchers' tasks belong."""
+        return self.run_tasks
+
+    @property
+    def watchers(self) -> Sequence[Watcher]:
+        """The run's watchers, dependencies first."""
+        arbiter: Arbiter | None = getattr(self, "arbiter", None)  # a signal may come before it is made
+        return () if arbiter is None else arbiter.watchers
+
+    @property
+    def reaper(self) -> Reaper:
+        """Tells when a child has ended."""
+        return self.arbiter.reaper
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether the run has never been ready yet."""
+        return not self.ready.is_set()
+
+    def wake(self) -> None:
+        """Have the arbiter look after its watchers soon."""
+        self.arbiter.wake()
+
+    def prepare(self, service: ServicePlan, slot: Slot) -> Launch:
+        """How the slot's next worker is started."""
+        return self.launcher.prepare(service, slot)
+
+    def abandon(self, launch: Launch) -> None:
+        """Close what was opened for a worker that could not be spawned."""
+        if launch.channel is not None:
+            self.channels.close(launch.channel)
+
+    def open_slot(self, service: ServicePlan, slot: int) -> SlotSocket:
+        """Bind the socket of a slot that is added to a running service."""
+        number = self.plan.services.index(service)
+        path = self.directory.socket_path(number, slot)
+        found = SlotSocket(f"{service.name}/{slot}", service=service.name, slot=slot, path=path)
+        found.bind_and_listen()
+        self.arbiter.sockets[found.name] = found
+        return found
+
+    def close_slot(self, found: SlotSocket) -> None:
+        """Close the supervisor's copy of the socket of a slot that was taken away."""
+        self.arbiter.sockets.pop(found.name, None)
+        found.close()
+
+    def write_line(self, service: str, slot: int, line: str) -> None:
+        """Pass on one line that a worker wrote."""
+        self.sink.write(f"{service}/{slot} | {line}")
+        self.log_book.write(LogLine(service=service, slot=slot, text=line))
+
+    def dependencies_ready_at(self, service: ServicePlan) -> float | None:
+        """When the last of the services it depends on became ready; None while one is not."""
+        times = [self._ready_at.get(name) for name in service.dependencies.values()]
+        known = [when for when in times if when is not None]
+        return max(known, default=0.0) if len(known) == len(times) else None
+
+    def spawned(self, watcher: Watcher, slot: Slot, process: Process) -> None:
+        """A worker runs."""
+        self.guardian.register(process.pid)
+        self._tell("spawned", process)
+
+    def became_ready(self, watcher: Watcher, slot: Slot, process: Process) -> None:
+        """A worker is ready: its service's callers learn of it, and perhaps the whole run is ready now."""
+        self.members_changed(watcher)
+        self._ready_at.setdefault(watcher.name, time.monotonic())
+        seconds = time.monotonic() - process.started_at
+        self._tell("ready", process, seconds=seconds)
+        if self.is_starting and all(each.is_ready for each in self.watchers):
+            self.ready.set()
+            for service, found in self.http_sockets.items():
+                self.emit(ServiceEvent(kind="listening", service=service, url=found.url))
+        self.note_change()
+
+    def members_changed(self, watcher: Watcher) -> None:
+        """Tell callers of a service where its workers are: at every slot that has once been ready."""
+        members = [
+            Member(slot=slot.index, path=str(slot.socket.path), generation=slot.served_generation)
+            for slot in watcher.slots
+            if slot.has_been_ready and not slot.is_given_up
+        ]
+        self.channels.push(watcher.name, members)
+        self._tell_members(watcher.name, members)
+
+    def group_killed(self, pid: int) -> None:
+        """A worker's pid is about to become free."""
+        self.guardian.unregister(pid)
+
+    def ended(self, watcher: Watcher, slot: Slot, process: Process) -> None:
+        """A worker was collected."""
+        if process.launch.channel is not None:
+            self.channels.close(process.launch.channel)
+        if not process.stopping:
+            self._tell("died", process, detail=process.describe_end())
+        self.note_change()
+
+    def sweep(self) -> None:
+        """Kill what dead workers of this run have left behind outside their groups."""
+        living = {pid: process for watcher in self.watchers for pid, process in watcher.processes.items()}
+        owners = {process.launch.owner for process in living.values()}
+        ours = f"{self.directory.run_id}/"
+
+        def is_wanted(owner: str | None, session: int | None) -> bool:
+            return session in living or owner is None or not owner.startswith(ours) or owner in owners
+
+        self.reaper.kill_strangers(is_wanted)
+
+    def start_failed(self, watcher: Watcher, slot: Slot, cause: str) -> None:
+        """A worker failed before it was ready: the run is not started."""
+        self.emit(ServiceEvent(kind="failed", service=watcher.name, slot=slot.index, detail=cause))
+        self.fail(StartError(watcher.name, cause, slot=slot.index, last_lines=slot.last_lines))
+
+    def limit_reached(self, watcher: Watcher, slot: Slot, cause: str) -> None:
+        """A slot's failures have reached a limit: what its service's policy says happens."""
+        kind = "failed" if slot.is_given_up else "degraded"
+        self.emit(ServiceEvent(kind=kind, service=watcher.name, slot=slot.index, detail=cause))
+        policy = watcher.service.config.supervision.on_failure
+        if policy == "stop-graph":
+            self.fail(ServiceFailedError(watcher.name, cause, slot=slot.index, last_lines=slot.last_lines))
+        elif policy == "stop-dependents":
+            for name in self._all_dependents_of(watcher.name):
+                dependent = self.arbiter.get_watcher(name)
+                self.tasks.create_task(dependent._stop(), name=f"stop {name}")
+        self.note_change()
+
+    def recovered(self, watcher: Watcher, slot: Slot) -> None:
+        """A degraded slot is whole again."""
+        self.emit(ServiceEvent(kind="ready", service=watcher.name, slot=slot.index, detail="recovered"))
+        self.note_change()
+
+    def restarting(self, watcher: Watcher, slot: Slot, delay_s: float, cause: str) -> None:
+        """A slot will get its next worker."""
+        self.emit(
+            ServiceEvent(
+                kind="restarting", service=watcher.name, slot=slot.index, seconds=delay_s, detail=cause
+            )
+        )
+
+    def say(self, service: str, what: str, reason: str | None) -> None:
+        """Let everybody know of something that was asked of the run."""
+        detail = f"{what} ({reason})" if reason else what
+        self.emit(ServiceEvent(kind="message", service=service, detail=detail))
+
+    def note_change(self) -> None:
+        self.report.changed()
+        self.changed.beat()
+
+    def _all_dependents_of(self, name: str) -> set[str]:
+        found: set[str] = set()
+        waiting = [name]
+        while waiting:
+            for dependent in self.plan.dependents_of(waiting.pop()):
+                if dependent not in found:
+                    found.add(dependent)
+                    waiting.append(dependent)
+        return found
+
+    def _tell(
+        self, kind: ServiceEventKind, process: Process, *, seconds: float | None = None, detail: str = ""
+    ) -> None:
+        event = ServiceEvent(
+            kind=kind,
+            service=process.name,
+            slot=process.place.index,
+            pid=process.pid,
+            seconds=seconds,
+            detail=detail,
+        )
+        self.emit(event)
+
+    def notified(self, sender: int, fields: Mapping[str, str]) -> None:
+        for watcher in self.watchers:
+            for pid, process in watcher.processes.items():
+                if is_from_worker(sender, pid):
+                    watcher.notified(process, dict(fields))
+                    return
