@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dynamo_circus.supervisor.channels import WorkerChannels
     from dynamo_circus.supervisor.slots import Slot
     from dynamo_circus.supervisor.sockets import HttpSocket
+    from dynamo_core.control import RunDirectory
 
 LOWEST_INHERITED: Final = 10
 """Inherited descriptors are numbered from here on, so that the exec shim can put a slot's socket at 3."""
@@ -37,9 +38,8 @@ class Launcher:
 
     Args:
         plan: The run.
-        run_id: Its id.
+        directory: Its directory.
         environ: The caller's environment.
-        notify_path: The socket that takes workers' notifications.
         channels: Open what workers are told through.
         http_sockets: By service.
 
@@ -51,15 +51,14 @@ class Launcher:
         self,
         plan: RunPlan,
         *,
-        run_id: str,
+        directory: RunDirectory,
         environ: Mapping[str, str],
-        notify_path: Path,
         channels: WorkerChannels,
         http_sockets: Mapping[str, HttpSocket],
     ) -> None:
         self._plan = plan
-        self._run_id = run_id
-        self._notify_path = notify_path
+        self._run_id = directory.run_id
+        self._notify_path = directory.notify_socket_path
         self._channels = channels
         self._http_sockets = http_sockets
         self._secrets = {

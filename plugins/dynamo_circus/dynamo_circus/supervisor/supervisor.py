@@ -134,9 +134,8 @@ class Supervisor(RunCrew):
         stack.callback(self.channels.close_all)
         self.launcher = Launcher(
             self.plan,
-            run_id=self.directory.run_id,
+            directory=self.directory,
             environ=self._environ,
-            notify_path=self.directory.notify_socket_path,
             channels=self.channels,
             http_sockets=self.http_sockets,
         )
