@@ -208,6 +208,23 @@ class ConfigError(DynamoError, ValueError):
             super().__init__(f"the configuration has {len(self.problems)} problems:\n{lines}")
 
 
+class MissingSettingError(ConfigError, KeyError):
+    """A service asked for a setting that nothing gives; ``except KeyError`` catches it.
+
+    Attributes:
+        path: The setting, such as ``Backend.model``.
+    """
+
+    def __init__(self, path: str, *, hint: str = "") -> None:
+        super().__init__(
+            f"the setting {path} is missing{hint}; give it in the file named by -f, or as --{path}=VALUE"
+        )
+        self.path = path
+
+    def __str__(self) -> str:  # KeyError's own shows a repr
+        return str(self.args[0])
+
+
 # --- providers --------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,43 @@
+"""Where a service listens for HTTP, and what it takes."""
+
+from __future__ import annotations
+
+import attrs
+
+from dynamo_core.config import readers
+from dynamo_core.config.record import ConfigRecord, option
+
+_seconds = readers.number(above=0)
+
+
+@attrs.frozen(kw_only=True, init=False)
+class HttpConfig(ConfigRecord):
+    """The HTTP side of a service that has ``@api`` endpoints.
+
+    Attributes:
+        host: Address to listen on.
+        port: TCP port, 0 for a free one; the default holds for the entry service, others take a free one.
+        cors_origins: Origins of other sites that may call, such as ``https://app.example.com``; ``*`` for all.
+        allowed_hosts: Hosts that requests may name besides the own ones; ``*.example.com`` for all below it.
+        tls_certificate: Path of a certificate chain in PEM; None for plain HTTP.
+        tls_key: Path of its key; None when the certificate's file has it.
+        max_body_bytes: Bytes of a request's body, at least 0.
+        max_header_bytes: Bytes of a request's head, its target included.
+        max_connections: Connections that are open at once, per worker.
+        header_timeout_s: Seconds, above 0, for receiving a request's head, and for a TLS handshake.
+        body_timeout_s: Seconds, above 0, for receiving a body, longer while it comes fast enough.
+        keep_alive_s: Seconds, above 0, that an idle connection stays open.
+    """
+
+    host: str = option(readers.filled_text, "127.0.0.1")
+    port: int = option(readers.whole_number(at_least=0, at_most=65535), 8000)
+    cors_origins: tuple[str, ...] = option(readers.tuple_of(readers.origin, "a list of origins"), ())
+    allowed_hosts: tuple[str, ...] = option(readers.tuple_of(readers.host, "a list of host names"), ())
+    tls_certificate: str | None = option(readers.optional(readers.filled_text), None)
+    tls_key: str | None = option(readers.optional(readers.filled_text), None)
+    max_body_bytes: int = option(readers.whole_number(at_least=0), 16 * 1024 * 1024)
+    max_header_bytes: int = option(readers.whole_number(at_least=1024), 64 * 1024)
+    max_connections: int = option(readers.whole_number(at_least=1), 1000)
+    header_timeout_s: float = option(_seconds, 10.0)
+    body_timeout_s: float = option(_seconds, 30.0)
+    keep_alive_s: float = option(_seconds, 15.0)

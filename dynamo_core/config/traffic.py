@@ -1,0 +1,28 @@
+"""How many calls a worker takes, and how long they may last."""
+
+from __future__ import annotations
+
+import attrs
+
+from dynamo_core.config import readers
+from dynamo_core.config.record import ConfigRecord, option
+
+
+@attrs.frozen(kw_only=True, init=False)
+class TrafficConfig(ConfigRecord):
+    """Limits of the calls to a service; an endpoint's own options come before them.
+
+    Attributes:
+        timeout_s: Seconds, above 0, that a call may take when neither its caller nor its endpoint says; None for
+            no limit.
+        max_concurrency: Calls that one worker runs at once; None for no limit.
+        max_queue: Calls that wait at one worker while it runs as many as it may; more are refused.
+        max_batch: Calls of a batchable endpoint that a provider may join.
+        max_batch_wait_s: Seconds that the first call of a batch may wait for others.
+    """
+
+    timeout_s: float | None = option(readers.optional(readers.number(above=0)), None)
+    max_concurrency: int | None = option(readers.optional(readers.whole_number(at_least=1)), None)
+    max_queue: int = option(readers.whole_number(at_least=0), 256)
+    max_batch: int = option(readers.whole_number(at_least=1), 64)
+    max_batch_wait_s: float = option(readers.number(at_least=0), 0.01)
