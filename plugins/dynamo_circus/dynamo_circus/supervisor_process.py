@@ -12,8 +12,9 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from dynamo_circus.failure_data import SupervisorError, failure_from_data
 from dynamo_circus.link import Link
+from dynamo_core.control.failures import failure_from_data
+from dynamo_core.errors import DynamoError
 from dynamo_core.provider import ServiceEvent
 from dynamo_core.transport import Member
 
@@ -21,11 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dynamo_circus.plan import RunPlan
-    from dynamo_core.errors import DynamoError
 
 logger = logging.getLogger(__name__)
 
 STOP_MARGIN_S: Final = 5.0
+
+
+class SupervisorError(DynamoError):
+    """The supervisor process was killed, or met an error that it could not tell of."""
 
 
 class SupervisorProcess:
@@ -108,7 +112,7 @@ class SupervisorProcess:
             elif kind == "ready" and not self.ready.done():
                 self.ready.set_result(data)
             elif kind == "failed":
-                has_said_goodbye, failure = True, failure_from_data(data)
+                has_said_goodbye, failure = True, _failure(data)
             elif kind == "stopped":
                 has_said_goodbye = True
         await self._link.aclose()
@@ -128,6 +132,11 @@ class SupervisorProcess:
         self.members[service] = members
         if self._members_changed is not None:
             self._members_changed(service, members)
+
+
+def _failure(data: dict[str, Any]) -> DynamoError:
+    failure = failure_from_data(data)
+    return failure if isinstance(failure, DynamoError) else SupervisorError(str(failure))
 
 
 def _describe(status: int) -> str:

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from dynamo_circus.failure_data import failure_to_data
 from dynamo_circus.link import Link
 from dynamo_circus.plan import RunPlan
 from dynamo_circus.supervisor.supervisor import Supervisor
 from dynamo_core import environment
+from dynamo_core.control.failures import failure_to_data
 from dynamo_core.errors import EXIT_OK, DynamoError
 
 if TYPE_CHECKING:

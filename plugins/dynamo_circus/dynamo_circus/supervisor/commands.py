@@ -28,7 +28,7 @@ class RunCommands:
         """How every service and worker is doing now."""
         return RunStatus.from_data(self._supervisor.report.state().to_data())
 
-    async def wait_ready(self, timeout_s: float | None) -> None:
+    async def wait_ready(self, timeout_s: float | None, /) -> None:
         """Wait until every service has all its workers ready.
 
         Raises:
@@ -41,7 +41,7 @@ class RunCommands:
                     _refuse_given_up(watcher)
                 await self._supervisor.changed.wait()
 
-    async def scale(self, service: str, workers: int, reason: str | None) -> None:
+    async def scale(self, service: str, workers: int, reason: str | None, /) -> None:
         """Bring a service to that many workers.
 
         Raises:
@@ -52,7 +52,7 @@ class RunCommands:
         self._supervisor.say(service, f"scaled to {workers} workers", reason)
         await changes.scale(watcher, workers)
 
-    async def restart(self, service: str, reason: str | None) -> None:
+    async def restart(self, service: str, reason: str | None, /) -> None:
         """Replace a service's workers one after another.
 
         Raises:
@@ -63,20 +63,19 @@ class RunCommands:
         self._supervisor.say(service, "restarted, one worker after another", reason)
         await changes.restart(watcher)
 
-    async def stop(self, reason: str | None) -> None:
+    async def stop(self, reason: str | None, /) -> None:
         """Ask the run to stop; returns at once."""
         self._supervisor.request_stop(reason or "asked over the control socket")
 
-    async def logs(self, service: str | None) -> AsyncIterator[LogLine]:
-        """Lines that workers wrote, then new ones until the run ends.
+    async def logs(self, service: str | None, /, *, follow: bool) -> AsyncIterator[LogLine]:
+        """Lines that workers wrote; new ones too, until the run ends, if *follow* says so.
 
         Raises:
             ServiceNotFoundError: The run has no such service.
         """
         if service is not None:
             self._watcher(service)
-        lines = self._supervisor.log_book.follow(service)
-        async with contextlib.aclosing(lines):  # type: ignore[type-var]  # an async generator
+        async with contextlib.aclosing(self._supervisor.log_book.read(service, follow=follow)) as lines:
             async for line in lines:
                 yield line
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from dynamo_core.provider import LogLine
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
 KEPT_LINES: Final = 2000
 PENDING_LINES: Final = 10_000
@@ -35,11 +35,12 @@ class LogBook:
         for reader in self._readers:
             reader.wake.set()
 
-    async def follow(self, service: str | None = None) -> AsyncIterator[LogLine]:
-        """The kept lines, then new ones until the book is closed.
+    async def read(self, service: str | None = None, *, follow: bool) -> AsyncGenerator[LogLine, None]:
+        """The kept lines, then new ones until the book is closed if they are wanted.
 
         Args:
             service: Name of the one service wanted; None for all.
+            follow: Whether new ones are wanted.
         """
         reader = _Reader(service)
         for line in self._kept:
@@ -49,7 +50,7 @@ class LogBook:
             while True:
                 for line in reader.take():
                     yield line
-                if self._is_closed and not reader.lines:
+                if (self._is_closed or not follow) and not reader.lines:
                     return
                 await reader.wake.wait()
                 reader.wake.clear()
