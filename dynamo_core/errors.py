@@ -383,9 +383,17 @@ class ServiceFailedError(DynamoError):
 
 
 class RunNotFoundError(DynamoError):
-    """No live run, or more than one, fits what was asked."""
+    """No live run, or more than one, fits what was asked.
+
+    Attributes:
+        fitting: Ids of the runs that fit; empty when none does.
+    """
 
     exit_code = EXIT_NO_RUN
+
+    def __init__(self, message: str, *, fitting: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.fitting = tuple(fitting)
 
 
 class RunDirectoryError(DynamoError):

@@ -90,7 +90,10 @@ def find_run(
     what = "no run is alive" if not alive else f"no live run fits {wanted!r}"
     if fitting:
         fits = "" if wanted is None else f" that fit {wanted!r}"
-        raise RunNotFoundError(f"{len(fitting)} runs are alive{fits}: {_names(fitting)}; name one by its id")
+        raise RunNotFoundError(
+            f"{len(fitting)} runs are alive{fits}: {_names(fitting)}; name one by its id",
+            fitting=[run.run_id for run in fitting],
+        )
     raise RunNotFoundError(f"{what}; there are: {_names(alive) or 'none'}")
 
 
