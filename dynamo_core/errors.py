@@ -217,7 +217,7 @@ class MissingSettingError(ConfigError, KeyError):
 
     def __init__(self, path: str, *, hint: str = "") -> None:
         super().__init__(
-            f"the setting {path} is missing{hint}; give it in the file named by -f, or as --{path}=VALUE"
+            f"the setting {path} is missing (give it in the file named by -f, or as --{path}=VALUE){hint}"
         )
         self.path = path
 

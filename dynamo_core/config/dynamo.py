@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from dynamo_core.config import readers
-from dynamo_core.config.record import ConfigRecord, option
+from dynamo_core.config.record import ConfigRecord, read_by
 
 
 @attrs.frozen(kw_only=True, init=False)
@@ -20,8 +20,12 @@ class DynamoConfig(ConfigRecord):
         component_type: What kind of component it is, for operators; None for none.
     """
 
-    enabled: bool = option(readers.boolean, False)
-    name: str | None = option(readers.optional(readers.name), None)
-    namespace: str = option(readers.name, "dynamo")
-    lease_s: float | None = option(readers.optional(readers.number(above=0)), None)
-    component_type: str | None = option(readers.optional(readers.filled_text), None)
+    enabled: bool = attrs.field(default=False, metadata=read_by(readers.boolean))
+    name: str | None = attrs.field(default=None, metadata=read_by(readers.optional(readers.name)))
+    namespace: str = attrs.field(default="dynamo", metadata=read_by(readers.name))
+    lease_s: float | None = attrs.field(
+        default=None, metadata=read_by(readers.optional(readers.number(above=0)))
+    )
+    component_type: str | None = attrs.field(
+        default=None, metadata=read_by(readers.optional(readers.filled_text))
+    )

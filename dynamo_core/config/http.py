@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from dynamo_core.config import readers
-from dynamo_core.config.record import ConfigRecord, option
+from dynamo_core.config.record import ConfigRecord, read_by
 
 _seconds = readers.number(above=0)
 
@@ -29,15 +29,25 @@ class HttpConfig(ConfigRecord):
         keep_alive_s: Seconds, above 0, that an idle connection stays open.
     """
 
-    host: str = option(readers.filled_text, "127.0.0.1")
-    port: int = option(readers.whole_number(at_least=0, at_most=65535), 8000)
-    cors_origins: tuple[str, ...] = option(readers.tuple_of(readers.origin, "a list of origins"), ())
-    allowed_hosts: tuple[str, ...] = option(readers.tuple_of(readers.host, "a list of host names"), ())
-    tls_certificate: str | None = option(readers.optional(readers.filled_text), None)
-    tls_key: str | None = option(readers.optional(readers.filled_text), None)
-    max_body_bytes: int = option(readers.whole_number(at_least=0), 16 * 1024 * 1024)
-    max_header_bytes: int = option(readers.whole_number(at_least=1024), 64 * 1024)
-    max_connections: int = option(readers.whole_number(at_least=1), 1000)
-    header_timeout_s: float = option(_seconds, 10.0)
-    body_timeout_s: float = option(_seconds, 30.0)
-    keep_alive_s: float = option(_seconds, 15.0)
+    host: str = attrs.field(default="127.0.0.1", metadata=read_by(readers.filled_text))
+    port: int = attrs.field(default=8000, metadata=read_by(readers.whole_number(at_least=0, at_most=65535)))
+    cors_origins: tuple[str, ...] = attrs.field(
+        default=(), metadata=read_by(readers.tuple_of(readers.origin, "a list of origins"))
+    )
+    allowed_hosts: tuple[str, ...] = attrs.field(
+        default=(), metadata=read_by(readers.tuple_of(readers.host, "a list of host names"))
+    )
+    tls_certificate: str | None = attrs.field(
+        default=None, metadata=read_by(readers.optional(readers.filled_text))
+    )
+    tls_key: str | None = attrs.field(default=None, metadata=read_by(readers.optional(readers.filled_text)))
+    max_body_bytes: int = attrs.field(
+        default=16 * 1024 * 1024, metadata=read_by(readers.whole_number(at_least=0))
+    )
+    max_header_bytes: int = attrs.field(
+        default=64 * 1024, metadata=read_by(readers.whole_number(at_least=1024))
+    )
+    max_connections: int = attrs.field(default=1000, metadata=read_by(readers.whole_number(at_least=1)))
+    header_timeout_s: float = attrs.field(default=10.0, metadata=read_by(_seconds))
+    body_timeout_s: float = attrs.field(default=30.0, metadata=read_by(_seconds))
+    keep_alive_s: float = attrs.field(default=15.0, metadata=read_by(_seconds))

@@ -73,7 +73,7 @@ def unknown_key(key: str, known: Collection[str], source: Source | None = None) 
 
 def suggest(name: str, known: Collection[str]) -> str:
     """``, did you mean 'x'?``, or nothing."""
-    import difflib  # noqa: PLC0415  # only mistakes need it
+    import difflib  # only mistakes need it
 
     folded = {each.casefold().replace("-", "_"): each for each in known}
     nearest = difflib.get_close_matches(name.casefold().replace("-", "_"), list(folded), 1)

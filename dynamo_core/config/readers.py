@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from dynamo_core.config.core_schema import resolve
+from dynamo_core.config.core_schema import CoreValue, resolve
 from dynamo_core.config.names import NAME_GRAMMAR, is_name
 from dynamo_core.config.nodes import Items, Node, Scalar, Table, UnsupportedPythonValueError, show, to_node
 from dynamo_core.config.problems import InvalidValueError, ValueProblem, unknown_key
@@ -38,6 +38,11 @@ def as_node(value: object) -> Node:
         raise InvalidValueError(ValueProblem(str(exc))) from exc
 
 
+def core_value(node: Node) -> CoreValue:
+    """What a scalar's text means by the core schema, however it was written; None for a mapping or a list."""
+    return resolve(node.text) if isinstance(node, Scalar) else None
+
+
 def refuse(node: Node, wanted: str) -> NoReturn:
     """Say what was wanted and what was found.
 
@@ -50,7 +55,7 @@ def refuse(node: Node, wanted: str) -> NoReturn:
 def boolean(value: object) -> bool:
     """True or false."""
     node = as_node(value)
-    found = resolve(node.text) if isinstance(node, Scalar) else None
+    found = core_value(node)
     return found if isinstance(found, bool) else refuse(node, "true or false")
 
 
@@ -62,7 +67,7 @@ def whole_number(*, at_least: int, at_most: int | None = None) -> Reader[int]:
 
     def read(value: object) -> int:
         node = as_node(value)
-        found = resolve(node.text) if isinstance(node, Scalar) else None
+        found = core_value(node)
         if not isinstance(found, int) or isinstance(found, bool) or found < at_least:
             refuse(node, wanted)
         return found if at_most is None or found <= at_most else refuse(node, wanted)
@@ -77,7 +82,7 @@ def number(*, at_least: float | None = None, above: float | None = None) -> Read
 
     def read(value: object) -> float:
         node = as_node(value)
-        found = resolve(node.text) if isinstance(node, Scalar) else None
+        found = core_value(node)
         if not isinstance(found, int | float) or isinstance(found, bool) or not math.isfinite(found):
             refuse(node, wanted)
         if (at_least is not None and found < at_least) or (above is not None and found <= above):
@@ -215,6 +220,6 @@ def patterns_or_boolean(value: object) -> bool | tuple[str, ...]:
     node = as_node(value)
     wanted = "true, false or a list of patterns of names"
     if isinstance(node, Scalar):
-        found = resolve(node.text)
+        found = core_value(node)
         return found if isinstance(found, bool) else refuse(node, wanted)
     return tuple_of(filled_text, wanted)(node)

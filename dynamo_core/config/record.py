@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
@@ -28,7 +29,7 @@ def replace(below: Any, above: Any) -> Any:  # of one field's type
 
 def union(below: Mapping[str, str], above: Mapping[str, str]) -> Mapping[str, str]:
     """The merge of mappings of texts."""
-    return type(above)({**below, **above})
+    return MappingProxyType({**below, **above})
 
 
 @attrs.frozen(kw_only=True)
@@ -48,36 +49,22 @@ class Option:
     decode: Callable[[Any], Any] | None = None
 
 
-def option(
+def read_by(
     read: Reader[T],
-    default: T,
     *,
     merge: Callable[[T, T], T] = replace,
     decode: Callable[[Any], T] | None = None,
-    show: Callable[[T], str] | None = None,
-) -> Any:  # attrs' description of the field
-    """Declare a field of a configuration class.
-
-    Args:
-        read: Makes the field's value from a node or a value of Python code.
-        default: Value if nothing is given; never changed.
-        merge: Joins the value of a lower source with that of a higher one.
-        decode: Makes the field's value from data, where *read* does not.
-        show: Makes the text that stands in the record's ``repr``.
-    """
-    return attrs.field(
-        default=default,
-        repr=show or True,
-        metadata={_OPTION: Option(read=read, merge=merge, decode=decode)},
-    )
+) -> dict[str, Option]:
+    """Metadata of a field that holds a value; see :class:`Option`."""
+    return {_OPTION: Option(read=read, merge=merge, decode=decode)}
 
 
-def nested(record: type[ConfigRecord]) -> Any:  # as above
-    """Declare a field that holds another configuration class."""
-    reading = Option(read=lambda value: read_record(record, value), record=record)
-    return attrs.field(default=record(), metadata={_OPTION: reading})
+def read_as(record: type[ConfigRecord]) -> dict[str, Option]:
+    """Metadata of a field that holds another configuration class."""
+    return {_OPTION: Option(read=lambda value: read_record(record, value), record=record)}
 
 
+@attrs.frozen(kw_only=True, init=False)
 class ConfigRecord:
     """Root of the configuration classes.
 
@@ -91,13 +78,6 @@ class ConfigRecord:
     Raises:
         ConfigError: A key is unknown or given twice, or a value is wrong.
     """
-
-    __slots__ = ()
-
-    if TYPE_CHECKING:
-        __attrs_attrs__: tuple[Any, ...]
-
-        def __attrs_init__(self, **fields: Any) -> None: ...
 
     def __init__(self, values: Mapping[str, Any] | None = None, /, **fields: Any) -> None:
         try:
@@ -190,7 +170,7 @@ def overlay(below: R, above: object) -> R:
     problems = problems or record.problems_between(complete)
     if problems:
         raise InvalidValueError(*problems)
-    return attrs.evolve(below, **found)
+    return record(complete)
 
 
 def _read_given(

@@ -10,7 +10,7 @@ import attrs
 from dynamo_core.config import readers
 from dynamo_core.config.core_schema import resolve
 from dynamo_core.config.nodes import Scalar
-from dynamo_core.config.record import ConfigRecord, option
+from dynamo_core.config.record import ConfigRecord, read_by
 
 _CPU: Final = re.compile(r"(?P<milli>[0-9]+)m")
 _MEMORY: Final = re.compile(r"(?P<number>[0-9]+(\.[0-9]+)?) ?(?P<unit>[kKMGTPE]i?)?B?")
@@ -24,7 +24,7 @@ def read_cpu(value: object) -> float:
     found = int(match["milli"]) / 1000 if match else None
     if found is None and isinstance(node, Scalar) and not isinstance(resolve(node.text), str):
         return readers.number(above=0)(node)
-    return found if found else readers.refuse(node, "a number above 0 or a text such as 500m")
+    return found or readers.refuse(node, "a number above 0 or a text such as 500m")
 
 
 def read_memory(value: object) -> int:
@@ -36,7 +36,7 @@ def read_memory(value: object) -> int:
     unit = (match["unit"] or "").lower()
     factor = (1024 if unit.endswith("i") else 1000) ** _EXPONENTS.get(unit[:1], 0)
     digits = match["number"]
-    found = int(digits) * factor if digits.isdigit() else round(float(digits) * factor)
+    found: int = int(digits) * factor if digits.isdigit() else round(float(digits) * factor)
     return found if found > 0 else readers.refuse(node, "more than 0 bytes")
 
 
@@ -50,6 +50,6 @@ class ResourceConfig(ConfigRecord):
         gpu: Graphics processors, at least 0; a fraction shares one.
     """
 
-    cpu: float | None = option(readers.optional(read_cpu), None)
-    memory: int | None = option(readers.optional(read_memory), None)
-    gpu: float = option(readers.number(at_least=0), 0.0)
+    cpu: float | None = attrs.field(default=None, metadata=read_by(readers.optional(read_cpu)))
+    memory: int | None = attrs.field(default=None, metadata=read_by(readers.optional(read_memory)))
+    gpu: float = attrs.field(default=0.0, metadata=read_by(readers.number(at_least=0)))

@@ -12,7 +12,7 @@ from dynamo_core.config import readers
 from dynamo_core.config.dynamo import DynamoConfig
 from dynamo_core.config.http import HttpConfig
 from dynamo_core.config.problems import ValueProblem
-from dynamo_core.config.record import ConfigRecord, nested, option, union
+from dynamo_core.config.record import ConfigRecord, read_as, read_by, union
 from dynamo_core.config.resources import ResourceConfig
 from dynamo_core.config.settings import Settings, join_settings, read_settings
 from dynamo_core.config.supervision import SupervisionConfig
@@ -45,21 +45,34 @@ class ServiceConfig(ConfigRecord):
         settings: The service's own settings, read through its context.
     """
 
-    workers: int = option(readers.whole_number(at_least=1), 1)
-    resources: ResourceConfig = nested(ResourceConfig)
-    image: Settings = option(read_settings, Settings(), merge=join_settings, decode=Settings.from_data)
-    envs: Mapping[str, str] = option(readers.variables, _NO_TEXTS, merge=union, show=_show_names)
-    labels: Mapping[str, str] = option(readers.text_map(), _NO_TEXTS, merge=union)
-    dynamo: DynamoConfig = nested(DynamoConfig)
-    http: HttpConfig = nested(HttpConfig)
-    traffic: TrafficConfig = nested(TrafficConfig)
-    supervision: SupervisionConfig = nested(SupervisionConfig)
-    secrets: tuple[str, ...] = option(
-        readers.tuple_of(readers.variable, "a list of names of environment variables"), ()
+    workers: int = attrs.field(default=1, metadata=read_by(readers.whole_number(at_least=1)))
+    resources: ResourceConfig = attrs.field(default=ResourceConfig(), metadata=read_as(ResourceConfig))
+    image: Settings = attrs.field(
+        default=Settings(), metadata=read_by(read_settings, merge=join_settings, decode=Settings.from_data)
     )
-    inherit_env: bool | tuple[str, ...] = option(readers.patterns_or_boolean, True)
-    hardening: bool = option(readers.boolean, False)
-    settings: Settings = option(read_settings, Settings(), merge=join_settings, decode=Settings.from_data)
+    envs: Mapping[str, str] = attrs.field(
+        default=_NO_TEXTS, repr=_show_names, metadata=read_by(readers.variables, merge=union)
+    )
+    labels: Mapping[str, str] = attrs.field(
+        default=_NO_TEXTS, metadata=read_by(readers.text_map(), merge=union)
+    )
+    dynamo: DynamoConfig = attrs.field(default=DynamoConfig(), metadata=read_as(DynamoConfig))
+    http: HttpConfig = attrs.field(default=HttpConfig(), metadata=read_as(HttpConfig))
+    traffic: TrafficConfig = attrs.field(default=TrafficConfig(), metadata=read_as(TrafficConfig))
+    supervision: SupervisionConfig = attrs.field(
+        default=SupervisionConfig(), metadata=read_as(SupervisionConfig)
+    )
+    secrets: tuple[str, ...] = attrs.field(
+        default=(),
+        metadata=read_by(readers.tuple_of(readers.variable, "a list of names of environment variables")),
+    )
+    inherit_env: bool | tuple[str, ...] = attrs.field(
+        default=True, metadata=read_by(readers.patterns_or_boolean)
+    )
+    hardening: bool = attrs.field(default=False, metadata=read_by(readers.boolean))
+    settings: Settings = attrs.field(
+        default=Settings(), metadata=read_by(read_settings, merge=join_settings, decode=Settings.from_data)
+    )
 
     @classmethod
     def problems_between(cls, values: Mapping[str, Any]) -> list[ValueProblem]:

@@ -87,7 +87,8 @@ class Settings(Mapping[str, Any]):
             ConfigError: It is no scalar, or null.
             MissingSettingError: There is none, and no default.
         """
-        return self._read(text, key, default)
+        found: str | D = self._read(text, key, default)
+        return found
 
     @overload
     def typed(self, key: str, annotation: type[T], default: D = ...) -> T | D: ...
@@ -107,7 +108,7 @@ class Settings(Mapping[str, Any]):
             MissingSettingError: There is none, and no default.
             TypeError: The annotation is none of those.
         """
-        from dynamo_core.config.typed import reader_of  # noqa: PLC0415  # few processes need it
+        from dynamo_core.config.typed import reader_of  # few processes need it
 
         return self._read(reader_of(annotation), key, default)
 

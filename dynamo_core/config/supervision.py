@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import attrs
 
 from dynamo_core.config import readers
-from dynamo_core.config.record import ConfigRecord, option
+from dynamo_core.config.record import ConfigRecord, read_by
 
 FailurePolicy = Literal["restart", "isolate", "stop-dependents", "stop-graph"]
 
@@ -32,13 +32,15 @@ class SupervisionConfig(ConfigRecord):
         watchdog_s: Seconds, above 0, after which a worker that does not answer is replaced; None for never.
     """
 
-    startup_timeout_s: float = option(_seconds, 60.0)
-    stop_timeout_s: float = option(readers.number(at_least=0), 10.0)
-    stable_time_s: float = option(readers.number(at_least=0), 1.0)
-    max_failures: int = option(readers.whole_number(at_least=1), 8)
-    max_restarts: int = option(readers.whole_number(at_least=1), 120)
-    restart_window_s: float = option(_seconds, 300.0)
-    on_failure: FailurePolicy = option(readers.one_of(*get_args(FailurePolicy)), "restart")
-    liveness_interval_s: float = option(_seconds, 5.0)
-    readiness_interval_s: float = option(_seconds, 1.0)
-    watchdog_s: float | None = option(readers.optional(_seconds), None)
+    startup_timeout_s: float = attrs.field(default=60.0, metadata=read_by(_seconds))
+    stop_timeout_s: float = attrs.field(default=10.0, metadata=read_by(readers.number(at_least=0)))
+    stable_time_s: float = attrs.field(default=1.0, metadata=read_by(readers.number(at_least=0)))
+    max_failures: int = attrs.field(default=8, metadata=read_by(readers.whole_number(at_least=1)))
+    max_restarts: int = attrs.field(default=120, metadata=read_by(readers.whole_number(at_least=1)))
+    restart_window_s: float = attrs.field(default=300.0, metadata=read_by(_seconds))
+    on_failure: FailurePolicy = attrs.field(
+        default="restart", metadata=read_by(readers.one_of(*get_args(FailurePolicy)))
+    )
+    liveness_interval_s: float = attrs.field(default=5.0, metadata=read_by(_seconds))
+    readiness_interval_s: float = attrs.field(default=1.0, metadata=read_by(_seconds))
+    watchdog_s: float | None = attrs.field(default=None, metadata=read_by(readers.optional(_seconds)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from dynamo_core.config import readers
-from dynamo_core.config.record import ConfigRecord, option
+from dynamo_core.config.record import ConfigRecord, read_by
 
 
 @attrs.frozen(kw_only=True, init=False)
@@ -21,8 +21,12 @@ class TrafficConfig(ConfigRecord):
         max_batch_wait_s: Seconds that the first call of a batch may wait for others.
     """
 
-    timeout_s: float | None = option(readers.optional(readers.number(above=0)), None)
-    max_concurrency: int | None = option(readers.optional(readers.whole_number(at_least=1)), None)
-    max_queue: int = option(readers.whole_number(at_least=0), 256)
-    max_batch: int = option(readers.whole_number(at_least=1), 64)
-    max_batch_wait_s: float = option(readers.number(at_least=0), 0.01)
+    timeout_s: float | None = attrs.field(
+        default=None, metadata=read_by(readers.optional(readers.number(above=0)))
+    )
+    max_concurrency: int | None = attrs.field(
+        default=None, metadata=read_by(readers.optional(readers.whole_number(at_least=1)))
+    )
+    max_queue: int = attrs.field(default=256, metadata=read_by(readers.whole_number(at_least=0)))
+    max_batch: int = attrs.field(default=64, metadata=read_by(readers.whole_number(at_least=1)))
+    max_batch_wait_s: float = attrs.field(default=0.01, metadata=read_by(readers.number(at_least=0)))
