@@ -20,8 +20,8 @@ class Backend:
 
     @endpoint
     async def generate(self, text: str) -> AsyncIterator[str]:
-        separator = self.context.settings.text("separator")
-        delay_s = self.context.settings.typed("delay_s", float)
+        separator = self.context.settings.text("separator", ": ")
+        delay_s = self.context.settings.typed("delay_s", float, 0.0)
         for word in text.split():
             yield f"Backend{separator}{word}"
             await asyncio.sleep(delay_s)
@@ -36,7 +36,7 @@ class Middle:
 
     @endpoint
     async def generate(self, text: str) -> AsyncIterator[str]:
-        separator = self.context.settings.text("separator")
+        separator = self.context.settings.text("separator", ": ")
         async for item in self.backend.generate(text):
             yield f"Middle{separator}{item}"
 
@@ -50,6 +50,6 @@ class Frontend:
 
     @api
     async def generate(self, text: str) -> AsyncIterator[str]:
-        separator = self.context.settings.text("separator")
+        separator = self.context.settings.text("separator", ": ")
         async for item in self.middle.generate(text):
             yield f"Frontend{separator}{item}"
