@@ -11,7 +11,7 @@ import random
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
@@ -34,6 +34,16 @@ if TYPE_CHECKING:
 _UNSAFE: Final = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
 
+class CallRequest(NamedTuple):
+    """The command line of ``dynamo call``."""
+
+    endpoint: str
+    body: str | None
+    run: str | None
+    timeout_s: float | None
+    slot: int | None
+
+
 @click.command(short_help="Call an endpoint of a run.")
 @click.argument("endpoint", metavar="SERVICE.ENDPOINT")
 @click.argument("body", metavar="[JSON]", required=False)
@@ -48,14 +58,7 @@ _UNSAFE: Final = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u
 )
 @click.option("--slot", type=click.IntRange(min=0), show_default="any", help="The one worker to call.")
 @click.pass_context
-def call(
-    ctx: click.Context,
-    endpoint: str,
-    body: str | None,
-    run: str | None,
-    timeout_s: float | None,
-    slot: int | None,
-) -> None:
+def call(ctx: click.Context, /, **params: Any) -> None:
     """Call SERVICE.ENDPOINT of a live run and write its result as JSON; a stream's items as they come, one a line.
 
     JSON holds the arguments, as the body of an HTTP request does: an object by name, or the model itself.
@@ -63,12 +66,13 @@ def call(
     """
     from dynamo_core.control import find_run
 
-    service, name = _split(ctx, endpoint)
-    arguments = _read_body(ctx, body)
-    found = find_run(run)
-    one_call = _Call(found, service, name, arguments, timeout_s)
+    request = CallRequest(**params)
+    service, endpoint = _split(ctx, request.endpoint)
+    body = _read_body(ctx, request.body)
+    found = find_run(request.run)
+    one_call = _Call(found, service, endpoint, body, request.timeout_s)
     try:
-        asyncio.run(one_call.make(_workers(found, service, slot)))
+        asyncio.run(one_call.make(_workers(found, service, request.slot)))
     except RemoteCallError as exc:
         if exc.traceback_text and ctx.find_root().params.get("debug"):
             message(exc.traceback_text.rstrip())

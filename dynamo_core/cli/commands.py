@@ -21,6 +21,16 @@ class CommandEntry(NamedTuple):
 
 
 COMMANDS: Final[dict[str, CommandEntry]] = {
+    "serve": CommandEntry("dynamo_core.cli.serve:serve", "Run a graph of services until it is stopped."),
+    "call": CommandEntry("dynamo_core.cli.call:call", "Call an endpoint of a run."),
+    "ps": CommandEntry("dynamo_core.cli.ps:ps", "List runs, or the workers of one."),
+    "logs": CommandEntry("dynamo_core.cli.runs:logs", "Show what the workers of a run wrote."),
+    "scale": CommandEntry("dynamo_core.cli.runs:scale", "Change how many workers a service has."),
+    "restart": CommandEntry(
+        "dynamo_core.cli.runs:restart", "Replace a service's workers, one after another."
+    ),
+    "wait": CommandEntry("dynamo_core.cli.runs:wait", "Wait until a run is ready, or over."),
+    "stop": CommandEntry("dynamo_core.cli.runs:stop", "Stop a run."),
     "providers": CommandEntry(
         "dynamo_core.cli.providers:providers", "Show installed providers, and which is used."
     ),

@@ -14,17 +14,20 @@ SHELLS: Final = ("bash", "zsh", "fish")
 COMPLETION_VARIABLE: Final = "_DYNAMO_COMPLETE"
 
 
-@click.command(short_help="Print the completion script of a shell.")
+HELP: Final = """Print the completion script of SHELL: bash, zsh or fish; without it, of the shell that $SHELL names.
+
+\b
+bash: dynamo completion bash >> ~/.bashrc
+zsh:  dynamo completion zsh >> ~/.zshrc
+fish: dynamo completion fish > ~/.config/fish/completions/dynamo.fish
+"""
+
+
+@click.command(short_help="Print the completion script of a shell.", help=HELP)
 @click.argument("shell", type=click.Choice(SHELLS), required=False)
 @click.pass_context
 def completion(ctx: click.Context, shell: str | None) -> None:
-    r"""Print the completion script of SHELL: bash, zsh or fish; without it, of the shell that $SHELL names.
-
-    \b
-    bash: dynamo completion bash >> ~/.bashrc
-    zsh:  dynamo completion zsh >> ~/.zshrc
-    fish: dynamo completion fish > ~/.config/fish/completions/dynamo.fish
-    """
+    """Print the completion script of a shell."""
     from click.shell_completion import get_completion_class  # needed only here
 
     wanted = shell or PurePath(os.environ.get("SHELL", "")).name

@@ -87,14 +87,15 @@ def find_run(
     exact = [run for run in fitting if run.run_id == wanted]
     if exact:
         return exact[0]
-    what = "no run is alive" if not alive else f"no live run fits {wanted!r}"
     if fitting:
         fits = "" if wanted is None else f" that fit {wanted!r}"
         raise RunNotFoundError(
             f"{len(fitting)} runs are alive{fits}: {_names(fitting)}; name one by its id",
             fitting=[run.run_id for run in fitting],
         )
-    raise RunNotFoundError(f"{what}; there are: {_names(alive) or 'none'}")
+    if not alive:
+        raise RunNotFoundError("no run is alive")
+    raise RunNotFoundError(f"no live run fits {wanted!r}; there are: {_names(alive)}")
 
 
 def is_over(run: FoundRun) -> bool:

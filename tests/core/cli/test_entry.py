@@ -228,12 +228,12 @@ import click
 from dynamo_core.cli import main
 from dynamo_core.cli.root import dynamo
 
-@dynamo.command("wait")
-def wait():
+@dynamo.command("hang")
+def hang():
     os.kill(os.getpid(), signal.SIGINT)
     signal.pause()
 
-sys.argv = ["dynamo", "wait"]
+sys.argv = ["dynamo", "hang"]
 main()
 """
     done = site.run("-c", source)

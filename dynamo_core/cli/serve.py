@@ -1,0 +1,219 @@
+"""``dynamo serve``: run a graph as the whole purpose of this process."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import attrs
+import click
+from click.core import ParameterSource
+
+from dynamo_core import environment
+from dynamo_core.cli.console import message
+from dynamo_core.cli.line_writer import LineWriter, RecordHandler
+from dynamo_core.cli.progress import ExpectedService, ServeProgress, SlowStartReminder
+from dynamo_core.cli.provider_option import choose_provider, provider_option
+from dynamo_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dynamo_core.graph import ServiceGraph
+    from dynamo_core.provider.target import DeploymentTarget
+
+LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+
+
+class ServeCommand(click.Command):
+    """A command that takes ``--Service.key=value`` beside its own options, as its argument ``overrides``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take the overrides out, wherever they stand before ``--``, and read the rest as usual."""
+        end = args.index("--") if "--" in args else len(args)
+        overrides = [arg for arg in args[:end] if _is_override(arg)]
+        for override in overrides:
+            if "=" not in override:
+                raise click.UsageError(f"{override} needs a value: {override}=VALUE", ctx)
+        left = super().parse_args(ctx, [*(arg for arg in args[:end] if not _is_override(arg)), *args[end:]])
+        ctx.params["overrides"] = tuple(overrides)
+        return left
+
+
+def _is_override(arg: str) -> bool:
+    return arg.startswith("--") and "." in arg.partition("=")[0]
+
+
+class ServeRequest(NamedTuple):
+    """The command line of ``dynamo serve``."""
+
+    target: str
+    file: Path | None
+    provider: str | None
+    host: str | None
+    port: int | None
+    service_name: str | None
+    depends: tuple[str, ...]
+    quiet: bool
+    overrides: tuple[str, ...]
+
+
+HELP: Final = """Run the graph TARGET until Ctrl-C, SIGTERM or 'dynamo stop'.
+
+TARGET is package.module:Class, path/to/file.py:Class, or either with the name of what link() returned.
+
+Settings of any service are overridden by --Service.key=value, and those of what runs it by
+--Service.ServiceArgs.key=value:
+
+\b
+dynamo serve app.py:Frontend -f config.yaml --Backend.ServiceArgs.workers=2 --Backend.model=small
+"""
+
+
+@click.command(cls=ServeCommand, short_help="Run a graph of services until it is stopped.", help=HELP)
+@click.argument("target")
+@click.option(
+    "-f",
+    "--file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    envvar=environment.CONFIG,
+    show_envvar=True,
+    help="Settings of the services, as YAML.",
+)
+@provider_option
+@click.option(
+    "--host", metavar="HOST", show_default="127.0.0.1", help="Address that the entry service listens on."
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    show_default="8000",
+    help="TCP port that it listens on; 0 takes a free one.",
+)
+@click.option("--service-name", metavar="NAME", help="Run this service of the graph alone.")
+@click.option(
+    "--depends",
+    multiple=True,
+    metavar="NAME=ADDRESS",
+    help="With --service-name: where a service it depends on is reached, such as Backend=unix:/path.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Show only what goes wrong, and what workers write.")
+@click.pass_context
+def serve(ctx: click.Context, /, **params: Any) -> int:
+    """Run a graph, chosen provider and all, until it is stopped."""
+    request = ServeRequest(**params)
+    selection = choose_provider(ctx, request.provider)
+    if selection.notice is not None:
+        message(selection.notice, kind="note")
+    graph = _prepare(ctx, request)
+    _warn_of_wide_http(graph)
+    from dynamo_core.provider.loading import load_provider  # pluggy, and the provider itself
+
+    assert selection.candidate is not None, "choose_provider() raises otherwise"
+    return _run(load_provider(selection.candidate), graph, request)
+
+
+def _prepare(ctx: click.Context, request: ServeRequest) -> ServiceGraph:
+    """The graph as it is to run: loaded, with every source of settings applied, perhaps reduced."""
+    from dynamo_core.cli.reduced_graph import read_addresses, reduce_graph
+    from dynamo_core.config import load_graph_settings
+    from dynamo_core.loader import load_graph
+
+    addresses = read_addresses(ctx, request.depends)
+    if addresses and request.service_name is None:
+        raise click.UsageError("--depends goes with --service-name", ctx)
+    # click reads the variable too, for the sake of --help; the settings read it themselves, and can then name it
+    is_from_line = ctx.get_parameter_source("file") is ParameterSource.COMMANDLINE
+    settings = load_graph_settings(request.file if is_from_line else None, request.overrides, os.environ)
+    graph = settings.apply(load_graph(request.target))
+    if request.service_name is not None:
+        graph = reduce_graph(ctx, graph, request.service_name, addresses)
+    return _listen_where_told(ctx, graph, request)
+
+
+def _listen_where_told(ctx: click.Context, graph: ServiceGraph, request: ServeRequest) -> ServiceGraph:
+    """Apply ``--host`` and ``--port`` to the entry service."""
+    given = {"host": request.host, "port": request.port}
+    given = {name: value for name, value in given.items() if value is not None}
+    if not given:
+        return graph
+    entry = graph.entry
+    if not entry.serves_http:
+        options = " and ".join(f"--{name}" for name in given)
+        raise click.UsageError(
+            f"{options}: {entry.name} has no @api endpoint, so HTTP does not reach it", ctx
+        )
+    http = attrs.evolve(entry.config.http, **given)
+    return graph.with_configs({entry.name: attrs.evolve(entry.config, http=http)})
+
+
+def _warn_of_wide_http(graph: ServiceGraph) -> None:
+    wide = [
+        f"{service.name} ({service.config.http.host})"
+        for service in graph.services
+        if service.serves_http and not is_loopback(service.config.http.host)
+    ]
+    if wide:
+        root = ", and this process runs as root" if os.geteuid() == 0 else ""
+        message(f"other machines can reach {', '.join(wide)} over HTTP{root}", kind="warning")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches *host*."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _run(target: DeploymentTarget, graph: ServiceGraph, request: ServeRequest) -> int:
+    from dynamo_core.provider.binding import serve_graph
+
+    level = _log_level()
+    with LineWriter() as lines, _records_shown(lines, level):
+        progress = ServeProgress(
+            [_expect(service) for service in graph.services],
+            entry=graph.entry.name,
+            tell=lines.message_line,
+            is_quiet=request.quiet,
+        )
+        with SlowStartReminder(progress.remind):
+            return serve_graph(target, graph, listeners=[progress])
+
+
+def _expect(service: Any) -> ExpectedService:
+    names = (edge.service_name for edge in service.dependencies.values())
+    return ExpectedService(
+        name=service.name,
+        workers=service.config.workers,
+        serves_http=service.serves_http,
+        dependencies=tuple(name for name in names if name is not None),
+    )
+
+
+def _log_level() -> int:
+    """The level that ``DYNAMO_LOG_LEVEL`` names."""
+    text = os.environ.get(environment.LOG_LEVEL) or "warning"
+    if text.lower() not in LOG_LEVELS:
+        raise ConfigError(f"{environment.LOG_LEVEL} must be one of {', '.join(LOG_LEVELS)}, got {text!r}")
+    return logging.getLevelNamesMapping()[text.upper()]
+
+
+@contextlib.contextmanager
+def _records_shown(lines: LineWriter, level: int) -> Iterator[None]:
+    """Show log records as messages while the block lasts."""
+    root, handler = logging.getLogger(), RecordHandler(lines.message, level)
+    before = root.level
+    root.addHandler(handler)
+    root.setLevel(min(level, logging.WARNING))
+    try:
+        yield
+    finally:
+        root.setLevel(before)
+        root.removeHandler(handler)
