@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
 PATIENCE_S = 40.0
+MARK = "SERVED_FOR_TESTS"
+"""A variable that every process of a test's runs inherits; those that begin with ``DYNAMO_`` are not passed on."""
 DYNAMO = (sys.executable, "-m", "dynamo_core")
 
 
@@ -46,8 +48,11 @@ class Command:
 
     @property
     def environ(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("DYNAMO_")}
-        return {**kept, "DYNAMO_RUNTIME_DIR": str(self.runtime_dir), "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith(("DYNAMO_", "PYTHON"))
+        }
+        folder = str(self.runtime_dir)
+        return {**kept, "DYNAMO_RUNTIME_DIR": folder, MARK: folder, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
 
     def words_of(self, line: str) -> list[str]:
         first, *others = shlex.split(line)
@@ -71,7 +76,7 @@ class Command:
 
     def leftovers(self) -> list[str]:
         """Processes and files of its runs that are still there."""
-        mark = f"DYNAMO_RUNTIME_DIR={self.runtime_dir}".encode()
+        mark = f"{MARK}={self.runtime_dir}".encode()
         found = [str(path) for path in self.runtime_dir.rglob("*")]
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
