@@ -7,8 +7,8 @@ import signal
 import sys
 
 import pytest
-from dynamo_circus.supervisor.changes import restart, scale
 
+from dynamo_circus.supervisor.changes import restart, scale
 from dynamo_core.errors import StartError
 
 from .crew_for_tests import SLEEP, is_alive, running_crew, until

@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from dynamo_circus import exec_shim
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from dynamo_circus.supervisor.failures import LONGEST_DELAY_S, FailureAccount, RestartLimits
 
 MIDDLE = 0.5

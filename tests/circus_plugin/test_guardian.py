@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from dynamo_circus.guardian import Guardian
 from dynamo_circus.guardian_process import Registry
-
 from dynamo_core.control.run_directory import RunDirectory, sweep_dead_runs
 
 if TYPE_CHECKING:

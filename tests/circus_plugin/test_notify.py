@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
+
 from dynamo_circus.notify import (
     LARGEST_MESSAGE_BYTES,
     NotifySocket,

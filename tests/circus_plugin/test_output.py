@@ -7,6 +7,7 @@ import os
 import threading
 
 import pytest
+
 from dynamo_circus.supervisor.output import KEPT_LINES, LineBuffer, OutputSink, WorkerOutput, printable
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from dynamo_circus.supervisor.sockets import HttpSocket, SlotSocket, check_path_length
 
+from dynamo_circus.supervisor.sockets import HttpSocket, SlotSocket, check_path_length
 from dynamo_core.errors import AddressInUseError, RunDirectoryError, StartError
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import attrs
 
@@ -158,7 +158,7 @@ def make_plan(graph: BoundGraph, options: CircusOptions) -> RunPlan:
     return RunPlan(
         graph=graph.name,
         entry=graph.entry.name,
-        services=tuple(_plan_service(service, graph) for service in graph.services),
+        services=tuple(_plan_service(cast("CircusService", service), graph) for service in graph.services),
         working_dir=str(working_dir),
         sys_path=tuple(entry or str(Path.cwd()) for entry in sys.path),
         check_delay_s=options.check_delay_s,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from dynamo_circus.options import CircusOptions
     from dynamo_core.config import ServiceConfig
-    from dynamo_core.definition import ServiceDefinition
+    from dynamo_core.definition import DependencyDefinition, ServiceDefinition
     from dynamo_core.provider import BoundGraph, DependencyInterface, RunningServices, ServiceInterface
 
 
@@ -29,7 +29,7 @@ class CircusHooks:
 
     @hookimpl
     def create_dependency(
-        self, definition: ServiceDefinition, on: ServiceInterface, options: CircusOptions
+        self, definition: DependencyDefinition, on: ServiceInterface | None, options: CircusOptions
     ) -> DependencyInterface:
         """Bind one edge; nothing is connected."""
         from dynamo_circus.dependency import CircusDependency

@@ -202,7 +202,7 @@ class RunCrew:
 
     def limit_reached(self, watcher: Watcher, slot: Slot, cause: str) -> None:
         """A slot's failures have reached a limit: what its service's policy says happens."""
-        kind = "failed" if slot.is_given_up else "degraded"
+        kind: ServiceEventKind = "failed" if slot.is_given_up else "degraded"
         self.emit(ServiceEvent(kind=kind, service=watcher.name, slot=slot.index, detail=cause))
         policy = watcher.service.config.supervision.on_failure
         if policy == "stop-graph":

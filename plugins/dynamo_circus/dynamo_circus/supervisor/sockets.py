@@ -108,7 +108,7 @@ class HttpSocket(CircusSocket):
             AddressInUseError: The port is taken.
             StartError: The address cannot be listened on for another reason.
         """
-        _, port = self._address[:2]
+        port = int(self._address[1])
         try:
             if self.family == socket.AF_INET6:
                 self.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -117,7 +117,7 @@ class HttpSocket(CircusSocket):
             self.listen(self.backlog)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                raise AddressInUseError(self.asked_host, int(port), service=self.service) from error
+                raise AddressInUseError(self.asked_host, port, service=self.service) from error
             raise StartError(
                 self.service, f"cannot listen on {self.asked_host}:{port}: {error.strerror}"
             ) from error

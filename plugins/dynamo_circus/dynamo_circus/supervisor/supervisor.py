@@ -161,7 +161,7 @@ class Supervisor(RunCrew):
     def _start_guardian(self) -> None:
         self.guardian.start()
         if (pid := self.guardian.pid) is not None:
-            self.reaper.watch(pid, self.guardian_ended)
+            self.reaper.watch(pid, self._guardian_ended)
 
     def _guardian_ended(self) -> None:
         if (pid := self.guardian.pid) is None:
