@@ -1,0 +1,187 @@
+"""Ways into a worker from outside its event loop: HTTP, and the run's unix sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, Final
+
+from dynamo_core.errors import AddressInUseError, StartError
+from dynamo_core.http import build_application, serve_http
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, MutableMapping
+
+    from dynamo_core.config import HttpConfig
+    from dynamo_core.host import Host
+
+    Message = MutableMapping[str, Any]
+
+logger = logging.getLogger(__name__)
+
+_BACKLOG_CONNECTIONS: Final = 2048
+_CUT_OFF_TIMEOUT_S: Final = 15.0
+_STARTUP_ENDS: Final = ("lifespan.startup.complete", "lifespan.startup.failed")
+
+
+class Ingress(ABC):
+    """One way into one worker.
+
+    Opened once its host has started, closed before the host stops.
+
+    Attributes:
+        path: Path of the unix socket it is; None when it is something else.
+    """
+
+    path: str | None = None
+
+    @abstractmethod
+    async def open(self, host: Host) -> None:
+        """Begin to let calls in."""
+
+    @abstractmethod
+    def stop_accepting(self) -> None:
+        """Let nothing new in; what is under way goes on. Safe to call twice."""
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """End what is under way, in the end by force. Safe to call twice, and before :meth:`open`."""
+
+
+class HttpListener:
+    """The TCP socket of one service, which all its workers share.
+
+    Args:
+        service: Name of the service.
+        http: Host and TLS.
+        port: Port to listen on; 0 takes a free one.
+
+    Raises:
+        AddressInUseError: The port is taken.
+        StartError: The address cannot be listened on for another reason.
+    """
+
+    def __init__(self, service: str, http: HttpConfig, port: int) -> None:
+        self.service = service
+        self._http = http
+        self._socket = _listen(service, http.host, port)
+
+    @property
+    def url(self) -> str:
+        """Where HTTP reaches the service."""
+        host = self._http.host
+        shown = f"[{host}]" if ":" in host else host
+        scheme = "http" if self._http.tls_certificate is None else "https"
+        return f"{scheme}://{shown}:{self._socket.getsockname()[1]}"
+
+    def ingress(self) -> HttpIngress:
+        """A way in through this socket, for one more worker."""
+        return HttpIngress(self._socket.dup(), self._http)
+
+    def close(self) -> None:
+        """Stop listening, once no worker does so any more. Safe to call twice."""
+        self._socket.close()
+
+
+def _listen(service: str, host: str, port: int) -> socket.socket:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listener = socket.create_server(found[4][:2], family=found[0], backlog=_BACKLOG_CONNECTIONS)
+    except OSError as exc:
+        if exc.errno == errno.EADDRINUSE:
+            raise AddressInUseError(host, port, service=service) from exc
+        raise StartError(service, f"cannot listen on {host}:{port}: {exc.strerror or exc}") from exc
+    except (UnicodeError, OverflowError) as exc:
+        raise StartError(service, f"cannot listen on {host}:{port}: {exc}") from exc
+    listener.setblocking(False)
+    return listener
+
+
+class HttpIngress(Ingress):
+    """Serves one worker's ``@api`` endpoints on a copy of the service's socket.
+
+    Args:
+        listener: The copy; closed in the end.
+        http: Limits and TLS.
+    """
+
+    def __init__(self, listener: socket.socket, http: HttpConfig) -> None:
+        self._listener = listener
+        self._http = http
+        self._stop = asyncio.Event()
+        self._serving: asyncio.Task[None] | None = None
+        self._grace_s = 0.0
+
+    async def open(self, host: Host) -> None:
+        """Serve, and return once the application has started.
+
+        Raises:
+            MissingExtraError: Libraries of the extra ``http`` are missing.
+            DynamoError: The application cannot be built, or its lifespan failed.
+        """
+        definition = host.definition
+        application = build_application(host, self._http, title=definition.name, app=definition.app)
+        watched = _WatchedStart(application)
+        self._grace_s = host.config.supervision.stop_timeout_s
+        self._serving = asyncio.get_running_loop().create_task(
+            serve_http(watched, [self._listener], self._http, stop=self._stop, grace_s=self._grace_s),
+            name=f"http of {host.name}/{host.slot}",
+        )
+        self._serving.add_done_callback(lambda _: watched.was_decided.set())
+        await watched.was_decided.wait()
+        if watched.has_failed:
+            await asyncio.wait([self._serving])
+        if self._serving.done():
+            self._serving.result()
+
+    def stop_accepting(self) -> None:
+        """Close idle connections; requests under way go on."""
+        self._stop.set()
+
+    async def aclose(self) -> None:
+        """Wait for requests under way; whoever is left after the service's stop time is cut off."""
+        self._stop.set()
+        if self._serving is None:
+            self._listener.close()
+            return
+        await asyncio.wait([self._serving], timeout=self._grace_s + _CUT_OFF_TIMEOUT_S)
+        if self._serving.cancel():
+            logger.warning("HTTP did not end in time")
+            await asyncio.wait([self._serving])
+        if not self._serving.cancelled() and (failure := self._serving.exception()) is not None:
+            logger.error("HTTP did not end well: %s: %s", type(failure).__name__, failure)
+
+
+class _WatchedStart:
+    """An ASGI application that knows how the start of its lifespan went.
+
+    Attributes:
+        was_decided: Set once it is known.
+        has_failed: Whether the lifespan reported a failure; its server is then about to end.
+    """
+
+    def __init__(self, application: Any) -> None:  # ASGI leaves the values open
+        self.was_decided = asyncio.Event()
+        self.has_failed = False
+        self._application = application
+
+    async def __call__(
+        self, scope: Message, receive: Any, send: Callable[[Message], Awaitable[None]]
+    ) -> None:
+        if scope["type"] != "lifespan":
+            await self._application(scope, receive, send)
+            return
+
+        async def listen(message: Message) -> None:
+            await send(message)
+            if message["type"] in _STARTUP_ENDS:
+                self.has_failed = message["type"] != _STARTUP_ENDS[0]
+                self.was_decided.set()
+
+        try:
+            await self._application(scope, receive, listen)
+        finally:
+            self.was_decided.set()

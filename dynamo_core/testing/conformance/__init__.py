@@ -1,0 +1,71 @@
+"""Tests that every provider passes: one class for each part of what a service may rely on.
+
+A provider's own tests subclass them and say which provider is meant::
+
+    class TestOurCalls(CallConformance):
+        @pytest.fixture
+        def provider_name(self) -> str:
+            return "ours"
+
+A test whose capability the provider's manifest refuses or ignores is skipped with that reason.
+Needs pytest; the services that the tests run (``dynamo_core.testing.conformance.services``) do not.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from dynamo_core.testing.conformance.calls import CallConformance
+    from dynamo_core.testing.conformance.cancellation import CancellationConformance
+    from dynamo_core.testing.conformance.concurrency import ConcurrencyConformance
+    from dynamo_core.testing.conformance.deadlines import DeadlineConformance
+    from dynamo_core.testing.conformance.declaration import DeclarationConformance
+    from dynamo_core.testing.conformance.failures import ErrorConformance
+    from dynamo_core.testing.conformance.ingress import HttpConformance
+    from dynamo_core.testing.conformance.lifecycle import LifecycleConformance
+    from dynamo_core.testing.conformance.streams import StreamConformance
+    from dynamo_core.testing.conformance.value_kinds import ValueConformance
+
+_MODULES: Final = {
+    "CallConformance": "dynamo_core.testing.conformance.calls",
+    "CancellationConformance": "dynamo_core.testing.conformance.cancellation",
+    "ConcurrencyConformance": "dynamo_core.testing.conformance.concurrency",
+    "DeadlineConformance": "dynamo_core.testing.conformance.deadlines",
+    "DeclarationConformance": "dynamo_core.testing.conformance.declaration",
+    "ErrorConformance": "dynamo_core.testing.conformance.failures",
+    "HttpConformance": "dynamo_core.testing.conformance.ingress",
+    "LifecycleConformance": "dynamo_core.testing.conformance.lifecycle",
+    "StreamConformance": "dynamo_core.testing.conformance.streams",
+    "ValueConformance": "dynamo_core.testing.conformance.value_kinds",
+}
+
+__all__ = [
+    "CallConformance",
+    "CancellationConformance",
+    "ConcurrencyConformance",
+    "DeadlineConformance",
+    "DeclarationConformance",
+    "ErrorConformance",
+    "HttpConformance",
+    "LifecycleConformance",
+    "StreamConformance",
+    "ValueConformance",
+]
+
+
+def __getattr__(name: str) -> object:
+    module = _MODULES.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import pytest  # workers import this package too, and need no pytest
+
+    pytest.register_assert_rewrite(*_MODULES.values())
+    value = getattr(importlib.import_module(module), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,40 @@
+"""Which capabilities a test needs, and what its provider says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+if TYPE_CHECKING:
+    from dynamo_core.provider import Manifest
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+NEEDS: Final = "conformance_needs"
+_LACKING: Final = ("ignored", "refused")
+
+
+def needs(*capabilities: str) -> Callable[[F], F]:
+    """Mark a test, or a class of tests, with the capabilities it needs."""
+
+    def mark(target: F) -> F:
+        setattr(target, NEEDS, (*getattr(target, NEEDS, ()), *capabilities))
+        return target
+
+    return mark
+
+
+def lacking(manifest: Manifest, *targets: object) -> str:
+    """Why tests with these marks cannot run here; empty when they can.
+
+    Args:
+        manifest: What the provider says of itself.
+        targets: The test and its class.
+    """
+    for target in targets:
+        for name in getattr(target, NEEDS, ()):
+            stated = manifest.capability(name)
+            if stated.level in _LACKING:
+                reason = f": {stated.reason}" if stated.reason else ""
+                return f"{manifest.name}: {name} is {stated.level}{reason}"
+    return ""

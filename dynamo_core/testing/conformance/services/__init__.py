@@ -1,0 +1,1 @@
+"""The services that the tests of the kit run: plain modules, which worker processes import."""
