@@ -54,9 +54,9 @@ def ask_run(
         SilentRunError: Nobody was.
         DynamoError: What the run answered.
     """
-    from dynamo_core.control.client import ControlClient  # the transport, needed only now
-
     async def talk() -> T:
+        from dynamo_core.control.client import ControlClient  # the transport, needed only now
+
         async with ControlClient(run.control_socket_path, run.run_id, patience_s=patience_s) as client:
             return await ask(client)
 

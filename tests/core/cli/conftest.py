@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from ..provider.fake_site import FakeSite
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -18,3 +19,12 @@ def site(tmp_path: Path) -> FakeSite:
     made = FakeSite(tmp_path / "site")
     made.write("pyproject.toml", "")
     return made
+
+
+@pytest.fixture
+def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder that commands look for runs in; its path is short enough for sockets."""
+    path = Path(os.path.realpath(tempfile.mkdtemp(prefix="dc-", dir="/tmp")))
+    monkeypatch.setenv("DYNAMO_RUNTIME_DIR", str(path))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
