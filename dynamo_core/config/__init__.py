@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dynamo_core.config.dynamo import DynamoConfig
+from dynamo_core.config.graph_settings import GraphSettings
 from dynamo_core.config.http import HttpConfig
+from dynamo_core.config.loading import load_graph_settings
 from dynamo_core.config.names import check_name
 from dynamo_core.config.resources import ResourceConfig
 from dynamo_core.config.service import ServiceConfig
@@ -14,6 +16,7 @@ from dynamo_core.config.traffic import TrafficConfig
 __all__ = [
     "DynamoConfig",
     "FailurePolicy",
+    "GraphSettings",
     "HttpConfig",
     "ResourceConfig",
     "ServiceConfig",
@@ -21,4 +24,5 @@ __all__ = [
     "SupervisionConfig",
     "TrafficConfig",
     "check_name",
+    "load_graph_settings",
 ]

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import attrs
 
 from dynamo_core.config import readers
 from dynamo_core.config.record import ConfigRecord, read_by
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
 
 
 @attrs.frozen(kw_only=True, init=False)
@@ -29,3 +35,16 @@ class DynamoConfig(ConfigRecord):
     component_type: str | None = attrs.field(
         default=None, metadata=read_by(readers.optional(readers.filled_text))
     )
+
+    if TYPE_CHECKING:
+
+        def __init__(  # noqa: PLR0913  # one for each field, as whoever builds a record may give it
+            self,
+            values: Mapping[str, Any] | None = None,
+            *,
+            enabled: bool = ...,
+            name: str | None = ...,
+            namespace: str = ...,
+            lease_s: float | None = ...,
+            component_type: str | None = ...,
+        ) -> None: ...

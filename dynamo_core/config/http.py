@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import attrs
 
 from dynamo_core.config import readers
 from dynamo_core.config.record import ConfigRecord, read_by
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from os import PathLike
+    from typing import Any
 
 _seconds = readers.number(above=0)
 
@@ -51,3 +58,23 @@ class HttpConfig(ConfigRecord):
     header_timeout_s: float = attrs.field(default=10.0, metadata=read_by(_seconds))
     body_timeout_s: float = attrs.field(default=30.0, metadata=read_by(_seconds))
     keep_alive_s: float = attrs.field(default=15.0, metadata=read_by(_seconds))
+
+    if TYPE_CHECKING:
+
+        def __init__(  # noqa: PLR0913  # one for each field, as whoever builds a record may give it
+            self,
+            values: Mapping[str, Any] | None = None,
+            *,
+            host: str = ...,
+            port: int = ...,
+            cors_origins: Sequence[str] = ...,
+            allowed_hosts: Sequence[str] = ...,
+            tls_certificate: str | PathLike[str] | None = ...,
+            tls_key: str | PathLike[str] | None = ...,
+            max_body_bytes: int = ...,
+            max_header_bytes: int = ...,
+            max_connections: int = ...,
+            header_timeout_s: float = ...,
+            body_timeout_s: float = ...,
+            keep_alive_s: float = ...,
+        ) -> None: ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -11,6 +11,10 @@ from dynamo_core.config import readers
 from dynamo_core.config.core_schema import resolve
 from dynamo_core.config.nodes import Scalar
 from dynamo_core.config.record import ConfigRecord, read_by
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
 
 _CPU: Final = re.compile(r"(?P<milli>[0-9]+)m")
 _MEMORY: Final = re.compile(r"(?P<number>[0-9]+(\.[0-9]+)?) ?(?P<unit>[kKMGTPE]i?)?B?")
@@ -53,3 +57,14 @@ class ResourceConfig(ConfigRecord):
     cpu: float | None = attrs.field(default=None, metadata=read_by(readers.optional(read_cpu)))
     memory: int | None = attrs.field(default=None, metadata=read_by(readers.optional(read_memory)))
     gpu: float = attrs.field(default=0.0, metadata=read_by(readers.number(at_least=0)))
+
+    if TYPE_CHECKING:
+
+        def __init__(  # one for each field, as whoever builds a record may give it
+            self,
+            values: Mapping[str, Any] | None = None,
+            *,
+            cpu: float | str | None = ...,
+            memory: int | str | None = ...,
+            gpu: float = ...,
+        ) -> None: ...

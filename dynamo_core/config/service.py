@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -73,6 +73,27 @@ class ServiceConfig(ConfigRecord):
     settings: Settings = attrs.field(
         default=Settings(), metadata=read_by(read_settings, merge=join_settings, decode=Settings.from_data)
     )
+
+    if TYPE_CHECKING:
+
+        def __init__(  # noqa: PLR0913  # one for each field, as whoever builds a record may give it
+            self,
+            values: Mapping[str, Any] | None = None,
+            *,
+            workers: int = ...,
+            resources: ResourceConfig | Mapping[str, Any] = ...,
+            image: Mapping[str, Any] = ...,
+            envs: Mapping[str, Any] | Sequence[Mapping[str, Any]] = ...,
+            labels: Mapping[str, Any] = ...,
+            dynamo: DynamoConfig | Mapping[str, Any] = ...,
+            http: HttpConfig | Mapping[str, Any] = ...,
+            traffic: TrafficConfig | Mapping[str, Any] = ...,
+            supervision: SupervisionConfig | Mapping[str, Any] = ...,
+            secrets: Sequence[str] = ...,
+            inherit_env: bool | Sequence[str] = ...,
+            hardening: bool = ...,
+            settings: Mapping[str, Any] = ...,
+        ) -> None: ...
 
     @classmethod
     def problems_between(cls, values: Mapping[str, Any]) -> list[ValueProblem]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import attrs
 
 from dynamo_core.config import readers
 from dynamo_core.config.record import ConfigRecord, read_by
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
 
 FailurePolicy = Literal["restart", "isolate", "stop-dependents", "stop-graph"]
 
@@ -44,3 +48,21 @@ class SupervisionConfig(ConfigRecord):
     liveness_interval_s: float = attrs.field(default=5.0, metadata=read_by(_seconds))
     readiness_interval_s: float = attrs.field(default=1.0, metadata=read_by(_seconds))
     watchdog_s: float | None = attrs.field(default=None, metadata=read_by(readers.optional(_seconds)))
+
+    if TYPE_CHECKING:
+
+        def __init__(  # noqa: PLR0913  # one for each field, as whoever builds a record may give it
+            self,
+            values: Mapping[str, Any] | None = None,
+            *,
+            startup_timeout_s: float = ...,
+            stop_timeout_s: float = ...,
+            stable_time_s: float = ...,
+            max_failures: int = ...,
+            max_restarts: int = ...,
+            restart_window_s: float = ...,
+            on_failure: FailurePolicy = ...,
+            liveness_interval_s: float = ...,
+            readiness_interval_s: float = ...,
+            watchdog_s: float | None = ...,
+        ) -> None: ...

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import attrs
 
 from dynamo_core.config import readers
 from dynamo_core.config.record import ConfigRecord, read_by
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
 
 
 @attrs.frozen(kw_only=True, init=False)
@@ -30,3 +36,16 @@ class TrafficConfig(ConfigRecord):
     max_queue: int = attrs.field(default=256, metadata=read_by(readers.whole_number(at_least=0)))
     max_batch: int = attrs.field(default=64, metadata=read_by(readers.whole_number(at_least=1)))
     max_batch_wait_s: float = attrs.field(default=0.01, metadata=read_by(readers.number(at_least=0)))
+
+    if TYPE_CHECKING:
+
+        def __init__(  # noqa: PLR0913  # one for each field, as whoever builds a record may give it
+            self,
+            values: Mapping[str, Any] | None = None,
+            *,
+            timeout_s: float | None = ...,
+            max_concurrency: int | None = ...,
+            max_queue: int = ...,
+            max_batch: int = ...,
+            max_batch_wait_s: float = ...,
+        ) -> None: ...
