@@ -1,7 +1,7 @@
 # What a newcomer needs:  make demo   make test
 # What a change needs:    make check
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PYTHON ?= $(shell command -v python3.11 || echo python3)
 JOBS ?= 2
 ARGS ?=
 BIN := .venv/bin
