@@ -1,0 +1,195 @@
+"""Calls from another thread, or another event loop, than the one a client belongs to."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+from typing import TYPE_CHECKING, Any, Final
+
+from dynamo_core.errors import CallCancelledError, ServiceUnavailableError
+from dynamo_core.host.context import CURRENT_CALL
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+
+    from dynamo_core.host.context import CallContext
+
+END: Final = object()
+"""What a stream's last step gives."""
+
+
+class Bridge:
+    """The way to the event loop of one service's client.
+
+    Args:
+        loop: The loop.
+        service: Name of the service, for messages.
+    """
+
+    __slots__ = ("_loop", "_service")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, service: str) -> None:
+        self._loop = loop
+        self._service = service
+
+    def submit(self, coroutine: Coroutine[Any, Any, Any]) -> concurrent.futures.Future[Any]:
+        """Run *coroutine* on the loop, from any thread.
+
+        Raises:
+            ServiceUnavailableError: The loop has been closed.
+        """
+        try:
+            return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        except RuntimeError:
+            coroutine.close()
+            raise self._ended() from None
+
+    def wait(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Run *coroutine* on the loop and block until it is done.
+
+        An interrupted wait (Ctrl-C) cancels it; so does the end of the call that this thread answers.
+
+        Raises:
+            BaseException: What it raised.
+            CallCancelledError: The call that this thread answers was cancelled.
+            ServiceUnavailableError: The loop has ended, or ends meanwhile.
+        """
+        future = self.submit(coroutine)
+        call = CURRENT_CALL.get()
+        if call is not None:
+            call.add_cancel_callback(future.cancel)
+        try:
+            return future.result()
+        except concurrent.futures.CancelledError:
+            raise self._cancelled(call) from None
+        except BaseException:  # the call's own error, or Ctrl-C while it was waited for
+            future.cancel()
+            raise
+        finally:
+            if call is not None:
+                call.remove_cancel_callback(future.cancel)
+
+    async def follow(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Run *coroutine* on the loop and wait for it on another one; cancelling the wait cancels it.
+
+        Raises:
+            BaseException: What it raised.
+            ServiceUnavailableError: The loop has ended, or ends meanwhile.
+        """
+        future = self.submit(coroutine)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise self._ended() from None
+
+    def iterate(self, open_source: Callable[[], AsyncGenerator[Any, None]]) -> Generator[Any, None, None]:
+        """Iterate an async generator of the loop, blocking at each step; ending early closes it.
+
+        Args:
+            open_source: Makes it; called on the loop.
+        """
+        pump = Pump(open_source)
+        running = self.submit(pump.run())
+        try:
+            while (item := self.wait(pump.step())) is not END:
+                yield item
+        finally:
+            self._stop(pump)
+            with contextlib.suppress(concurrent.futures.CancelledError):
+                if not self._is_own_loop():  # the collector may end an iteration anywhere
+                    running.result()
+
+    async def follow_stream(
+        self, open_source: Callable[[], AsyncGenerator[Any, None]]
+    ) -> AsyncGenerator[Any, None]:
+        """Iterate an async generator of the loop from another one; ending early closes it.
+
+        Args:
+            open_source: Makes it; called on the loop.
+        """
+        pump = Pump(open_source)
+        running = self.submit(pump.run())
+        try:
+            while (item := await self.follow(pump.step())) is not END:
+                yield item
+        finally:
+            self._stop(pump)
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wrap_future(running)
+
+    def _stop(self, pump: Pump) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has been closed, and the pump with it
+            self._loop.call_soon_threadsafe(pump.stop)
+
+    def _is_own_loop(self) -> bool:
+        return asyncio._get_running_loop() is self._loop
+
+    def _cancelled(self, call: CallContext | None) -> Exception:
+        if call is not None and call.is_cancelled:
+            return CallCancelledError(call.service, call.endpoint, slot=call.slot)
+        return self._ended()
+
+    def _ended(self) -> ServiceUnavailableError:
+        return ServiceUnavailableError(self._service, "the event loop of this client has ended")
+
+
+class Pump:
+    """Takes the steps of one async generator, all in one task of its loop, each when it is asked for.
+
+    Args:
+        open_source: Makes the generator; called on the loop.
+    """
+
+    def __init__(self, open_source: Callable[[], AsyncGenerator[Any, None]]) -> None:
+        self._open_source = open_source
+        self._requests: asyncio.Queue[asyncio.Future[Any]] = asyncio.Queue()
+        self._task: asyncio.Task[Any] | None = None
+        self._has_stopped = False
+
+    async def step(self) -> Any:
+        """The next item, or ``END``."""
+        if self._has_stopped:
+            return END
+        request: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._requests.put_nowait(request)
+        return await request
+
+    def stop(self) -> None:
+        """End the iteration, in the middle of a step too."""
+        self._has_stopped = True
+        if self._task is not None:
+            self._task.cancel()
+
+    async def run(self) -> None:
+        """Answer requests until the generator ends, raises, or :meth:`stop` is called."""
+        self._task = asyncio.current_task()
+        if self._has_stopped:
+            return
+        source = self._open_source()
+        try:
+            while await self._answer(source):
+                pass
+        finally:
+            self._has_stopped = True
+            self._task = None
+            await source.aclose()
+
+    async def _answer(self, source: AsyncGenerator[Any, None]) -> bool:
+        """Answer one request; False when there is nothing more to answer."""
+        request = await self._requests.get()
+        try:
+            item = await anext(source, END)
+        except Exception as exc:  # noqa: BLE001  # it belongs to whoever iterates
+            if not request.done():
+                request.set_exception(exc)
+            return False
+        except BaseException:
+            request.cancel()
+            raise
+        if not request.done():  # whoever asked may have been interrupted
+            request.set_result(item)
+        return item is not END

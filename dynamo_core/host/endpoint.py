@@ -1,0 +1,273 @@
+"""One endpoint in its host: calls of all four kinds, with their deadlines, limits and errors."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import time
+from typing import TYPE_CHECKING, Any
+
+from dynamo_core.errors import CallTimeoutError, OverloadedError, ServiceUnavailableError
+from dynamo_core.host.admission import FullError
+from dynamo_core.host.context import CURRENT_CALL, CallContext
+from dynamo_core.host.deadline import DeadlineTimer
+from dynamo_core.host.endings import error_for_caller
+from dynamo_core.host.failures import log_failure
+from dynamo_core.host.open_stream import OpenStream
+from dynamo_core.host.thread_call import ThreadCall
+
+if TYPE_CHECKING:
+    import contextvars
+    from collections.abc import AsyncGenerator, Callable
+
+    from dynamo_core.definition import EndpointDefinition
+    from dynamo_core.host.admission import Lane
+    from dynamo_core.host.workplace import Workplace
+    from dynamo_core.values import EndpointCodec
+
+
+class HostedEndpoint:
+    """An endpoint that a host runs; arguments come by name, as its codec decodes them.
+
+    Args:
+        definition: The endpoint.
+        codec: Its codec.
+        workplace: What the host's endpoints share.
+        lane: Its limit; None when nothing limits it. An endpoint that runs in threads has one.
+        timeout_s: Seconds of a call whose caller sets no limit; None for no limit.
+
+    Attributes:
+        definition: The endpoint.
+        codec: Encodes and decodes what is given and returned.
+        is_stream: Whether :meth:`stream` is the one to use, instead of :meth:`call`.
+        timeout_s: Seconds of a call whose caller sets no limit.
+    """
+
+    def __init__(
+        self,
+        definition: EndpointDefinition,
+        codec: EndpointCodec,
+        workplace: Workplace,
+        lane: Lane | None,
+        timeout_s: float | None,
+    ) -> None:
+        self.definition = definition
+        self.codec = codec
+        self.is_stream = definition.kind.is_stream
+        self.timeout_s = timeout_s
+        self._is_sync = definition.kind.is_sync
+        self._is_plain = not self.is_stream and not self._is_sync and lane is None and timeout_s is None
+        self._workplace = workplace
+        self._calls = workplace.calls
+        self._running = workplace.calls.calls
+        self._lane = lane
+        self._method: Callable[..., Any] = self._refuse_all("it has not been started")
+
+    def bind(self, method: Callable[..., Any]) -> None:
+        """Answer calls with *method* from now on."""
+        self._method = method
+
+    def unbind(self, reason: str) -> None:
+        """Refuse calls from now on."""
+        self._method = self._refuse_all(reason)
+
+    async def call(self, arguments: dict[str, object], context: CallContext) -> object:
+        """Run the endpoint once.
+
+        Cancelling the caller cancels the endpoint; a ``def`` endpoint goes on in its thread and its result is
+        dropped.
+
+        Args:
+            arguments: By parameter name.
+            context: The call; used for no other one. Without a deadline it gets the endpoint's own.
+
+        Returns:
+            What the endpoint returned, not yet encoded.
+
+        Raises:
+            RemoteCallError: The endpoint raised.
+            CallTimeoutError: The deadline passed.
+            OverloadedError: As many calls run and wait as may.
+            CallCancelledError: The host stops, or the endpoint cancelled itself.
+            CallError: An error of a nested call that the endpoint let through.
+        """
+        if not self._is_plain or context.deadline is not None:
+            return await self._call_fully(arguments, context)
+        task = asyncio.current_task()
+        self._running[context] = task  # type: ignore[assignment]  # a coroutine runs inside a task
+        token = CURRENT_CALL.set(context)
+        try:
+            return await self._method(**arguments)
+        except BaseException as exc:
+            error = error_for_caller(exc, context, task, self._calls)
+            if error is exc:
+                raise
+            raise error from exc
+        finally:
+            _reset(token)
+            self._calls.leave(context)
+
+    async def stream(
+        self, arguments: dict[str, object], context: CallContext
+    ) -> AsyncGenerator[object, None]:
+        """Run a stream endpoint; nothing of it runs before the first step.
+
+        Closing the iterator early closes the endpoint's generator, and waits for its ``finally``.
+
+        Args:
+            arguments: By parameter name.
+            context: The call; used for no other one. Its deadline is that of the whole stream.
+
+        Yields:
+            The items, not yet encoded.
+
+        Raises:
+            CallError: As :meth:`call`.
+        """
+        limit_s = self._set_deadline(context)
+        opened = OpenStream(self._workplace, context, limit_s)
+        try:
+            await self.open(opened, arguments)
+            source = opened.source
+            while True:
+                opened.begin_step()
+                try:
+                    item = await source.__anext__()
+                except BaseException as exc:
+                    error = opened.explain(exc)
+                    if error is None:
+                        return
+                    if error is exc:
+                        raise
+                    raise error from exc
+                finally:
+                    opened.end_step()
+                yield item
+        finally:
+            await opened.close()
+
+    async def open(self, opened: OpenStream, arguments: dict[str, object]) -> None:
+        """Take a place for a stream and make its source; for :meth:`stream` and for those who step it themselves.
+
+        Raises:
+            CallError: As :meth:`call`.
+        """
+        opened.begin_step()
+        try:
+            if not self.is_stream:
+                raise TypeError(f"{self.definition.name} is no stream: use call()")
+            await self._enter()
+            opened.open_source(
+                self._lane, functools.partial(self._method, **arguments), is_sync=self._is_sync
+            )
+        except BaseException as exc:
+            error = opened.explain(exc)
+            if error is exc or error is None:
+                raise
+            raise error from exc
+        finally:
+            opened.end_step()
+
+    async def _call_fully(self, arguments: dict[str, object], context: CallContext) -> object:
+        limit_s = self._set_deadline(context)
+        task = asyncio.current_task()
+        assert task is not None
+        timer = None if context.deadline is None else DeadlineTimer(context, task, limit_s)
+        self._running[context] = task
+        token = CURRENT_CALL.set(context)
+        try:
+            return await self._run(arguments, context, timer)
+        except BaseException as exc:
+            error = error_for_caller(exc, context, task, self._calls, timer)
+            if error is exc:
+                raise
+            raise error from exc
+        finally:
+            if timer is not None:
+                timer.stop()
+            _reset(token)
+            self._calls.leave(context)
+
+    async def _run(
+        self, arguments: dict[str, object], context: CallContext, timer: DeadlineTimer | None
+    ) -> object:
+        if self.is_stream:
+            raise TypeError(f"{self.definition.name} is a stream: use stream()")
+        lane = await self._enter()
+        if lane is not None and self._is_sync:
+            return await self._run_in_thread(arguments, context, lane)
+        try:
+            result = await self._method(**arguments)
+        finally:
+            if lane is not None:
+                self._workplace.admission.leave(lane)
+        if timer is not None and timer.has_fired:
+            raise timer.error()  # it swallowed its cancellation, and was too late
+        return result
+
+    async def _run_in_thread(self, arguments: dict[str, object], context: CallContext, lane: Lane) -> object:
+        admission = self._workplace.admission
+
+        def returned(is_dropped: bool, error: BaseException | None) -> None:
+            admission.leave(lane)
+            if job.is_left:
+                self._calls.thread_returned()
+            if is_dropped and error is not None:
+                log_failure(error, context, "raised after its call had been given up")
+
+        job = ThreadCall(functools.partial(self._method, **arguments), returned)
+        try:
+            self._workplace.threads.submit(job)
+        except RuntimeError as exc:
+            admission.leave(lane)
+            raise ServiceUnavailableError(self._workplace.service, f"no thread can run it: {exc}") from exc
+        try:
+            return await job.wait()
+        finally:
+            if job.is_left:
+                context.cancel()
+                self._calls.thread_left()
+
+    async def _enter(self) -> Lane | None:
+        """Wait for a place; gives the lane whose place was taken."""
+        lane = self._lane
+        if lane is not None:
+            try:
+                await self._workplace.admission.enter(lane)
+            except FullError as exc:
+                raise OverloadedError(
+                    self._workplace.service, self.definition.name, limit=exc.limit
+                ) from None
+        return lane
+
+    def _set_deadline(self, context: CallContext) -> float | None:
+        """Give the call the endpoint's own limit when it has none; gives that limit for messages.
+
+        Raises:
+            CallTimeoutError: The deadline has passed already.
+        """
+        if context.deadline is None:
+            if self.timeout_s is not None:
+                context.deadline = time.monotonic() + self.timeout_s
+            return self.timeout_s
+        if context.deadline <= time.monotonic():
+            context.cancel()
+            raise CallTimeoutError(self._workplace.service, self.definition.name)
+        return None
+
+    def _refuse_all(self, reason: str) -> Callable[..., Any]:
+        service = self._workplace.service
+
+        def refuse(**_: object) -> object:
+            raise ServiceUnavailableError(service, reason)
+
+        return refuse
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._workplace.service}.{self.definition.name}>"
+
+
+def _reset(token: contextvars.Token[CallContext | None]) -> None:
+    with contextlib.suppress(ValueError):  # the coroutine may be thrown away in another task's context
+        CURRENT_CALL.reset(token)
