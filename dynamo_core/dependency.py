@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from typing import Any, Generic, Self, TypeVar, cast, overload
+from urllib.parse import urlsplit
 
 from dynamo_core.errors import DeclarationError, Location, UnboundDependencyError
 
@@ -21,7 +22,7 @@ class Dependency(Generic[T]):
         on: The class, abstract class or protocol that is needed, or its name where it is defined later.
         url: Base address of a service that runs elsewhere; None when the run provides it.
         location: Where ``depends`` stands.
-        attribute: The attribute it was assigned to; empty until the class exists.
+        attribute: The attribute it was first assigned to; empty until the class exists.
     """
 
     def __init__(self, on: object, *, url: str | None, location: Location) -> None:
@@ -31,7 +32,7 @@ class Dependency(Generic[T]):
         self.attribute = ""
 
     def __set_name__(self, owner: type, name: str) -> None:
-        self.attribute = name
+        self.attribute = self.attribute or name
 
     @overload
     def __get__(self, instance: None, owner: type) -> Self: ...
@@ -41,21 +42,24 @@ class Dependency(Generic[T]):
         if instance is None:
             return self
         try:
-            return cast("T", vars(instance)[self._name_on(type(instance))])
+            return cast("T", vars(instance)[self.attribute])
         except KeyError:
-            raise UnboundDependencyError(type(instance).__name__, self._name_on(type(instance))) from None
+            owner = type(instance)
+            raise UnboundDependencyError(owner.__name__, self._name_on(owner)) from None
 
     def __set__(self, instance: object, value: T) -> None:
-        vars(instance)[self._name_on(type(instance))] = value
+        if value is not self:  # the default that a dataclass found on the class is no client
+            vars(instance)[self.attribute] = value
+
+    def __delete__(self, instance: object) -> None:
+        """Take the client or fake off *instance* again; ``monkeypatch.setattr`` needs it."""
+        if vars(instance).pop(self.attribute, self) is self:
+            raise UnboundDependencyError(type(instance).__name__, self._name_on(type(instance)))
 
     def _name_on(self, owner: type) -> str:
-        """The attribute's name, found by looking when it was assigned after the class was made."""
-        if not self.attribute:
-            for cls in owner.__mro__:
-                for name, value in vars(cls).items():
-                    if value is self:
-                        self.attribute = name
-        return self.attribute
+        """The attribute as *owner* has it, which a second assignment may have called differently."""
+        names = [name for cls in owner.__mro__ for name, value in vars(cls).items() if value is self]
+        return names[0] if names else self.attribute
 
     def __repr__(self) -> str:
         name = self.on if isinstance(self.on, str) else getattr(self.on, "__qualname__", repr(self.on))
@@ -75,14 +79,22 @@ def depends(on: Callable[..., T] | str, /, *, url: str | None = None) -> Depende
         url: Base address (``http://host:port``) of a service that this run does not start.
 
     Raises:
-        DeclarationError: *on* is neither a class nor a name.
+        DeclarationError: *on* is neither a class nor a name, or *url* is no address.
     """
     frame = sys._getframe(1)
     location = Location(frame.f_code.co_filename, frame.f_lineno)
     if not isinstance(on, type | str):
         raise DeclarationError(f"depends() takes a class or the name of one, got {on!r}", location)
-    if url is not None and not (isinstance(url, str) and url.startswith(("http://", "https://"))):
+    if url is not None and not (isinstance(url, str) and _is_http_address(url)):
         raise DeclarationError(
             f"depends(url=...) takes an http:// or https:// address, got {url!r}", location
         )
     return Dependency(on, url=url, location=location)
+
+
+def _is_http_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False

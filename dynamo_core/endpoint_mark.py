@@ -5,12 +5,17 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Callable
-from typing import Any, Final, TypeVar, overload
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 import attrs
 
 from dynamo_core.errors import DeclarationError, Location
+from dynamo_core.local_names import names_around_class
+from dynamo_core.source_location import locate_function
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -22,9 +27,21 @@ _PATH: Final = re.compile(r"(/[A-Za-z0-9._~-]+)+|/")
 
 @attrs.frozen(kw_only=True)
 class EndpointMark:
-    """What the decorator was told; kept on the function, read when the graph is collected."""
+    """What the decorator was told; kept on the function, read when the graph is collected.
 
-    name: str
+    Attributes:
+        name: Name on the wire; None for the attribute's.
+        idempotent: Whether a call may be made again after its worker was lost.
+        batchable: Whether calls may be joined.
+        timeout_s: Seconds a call may take when its caller gives none.
+        max_concurrency: Calls that one worker runs at once.
+        is_api: Whether HTTP reaches it.
+        method: HTTP method.
+        path: HTTP path; None for ``/`` and the name.
+        local_names: Types of the function around the class, if there is one, for annotations.
+    """
+
+    name: str | None
     idempotent: bool = False
     batchable: bool = False
     timeout_s: float | None = None
@@ -32,63 +49,49 @@ class EndpointMark:
     is_api: bool = False
     method: str = "POST"
     path: str | None = None
-    location: Location
+    local_names: Mapping[str, object] = attrs.field(factory=dict, repr=False)
 
 
-def _location_of(function: Callable[..., Any], depth: int) -> Location:
-    code = getattr(function, "__code__", None)
-    if code is not None:
-        return Location(code.co_filename, code.co_firstlineno)
-    frame = sys._getframe(depth)
-    return Location(frame.f_code.co_filename, frame.f_lineno)
-
-
-def _check_options(mark: EndpointMark) -> None:
-    where = mark.location
-    if not isinstance(mark.name, str) or _NAME.fullmatch(mark.name) is None:
-        raise DeclarationError(
-            f"an endpoint's name must match [A-Za-z_][A-Za-z0-9_]{{0,63}}, got {mark.name!r}", where
-        )
+def _find_fault(mark: EndpointMark, name: object) -> str | None:
+    """What is wrong with the options of a mark; None when they are sound."""
+    if not isinstance(name, str) or _NAME.fullmatch(name) is None:
+        return f"an endpoint's name must match {_NAME.pattern}, got {name!r}"
+    if name.startswith("__"):
+        return f"{name!r} cannot be an endpoint: names with two underscores are Python's"
     if mark.timeout_s is not None and not (_is_number(mark.timeout_s) and 0 < mark.timeout_s < float("inf")):
-        raise DeclarationError(
-            f"{mark.name}: timeout_s must be a number above 0, got {mark.timeout_s!r}", where
-        )
+        return f"{name}: timeout_s must be a number above 0, got {mark.timeout_s!r}"
     limit = mark.max_concurrency
     if limit is not None and not (isinstance(limit, int) and not isinstance(limit, bool) and limit >= 1):
-        raise DeclarationError(f"{mark.name}: max_concurrency must be an integer >= 1, got {limit!r}", where)
+        return f"{name}: max_concurrency must be an integer >= 1, got {limit!r}"
+    for option, value in (("idempotent", mark.idempotent), ("batchable", mark.batchable)):
+        if not isinstance(value, bool):
+            return f"{name}: {option} must be True or False, got {value!r}"
     if mark.method not in _METHODS:
-        raise DeclarationError(
-            f"{mark.name}: method must be one of {', '.join(_METHODS)}, got {mark.method!r}", where
-        )
+        return f"{name}: method must be one of {', '.join(_METHODS)}, got {mark.method!r}"
     if mark.path is not None and (not isinstance(mark.path, str) or _PATH.fullmatch(mark.path) is None):
-        raise DeclarationError(
-            f"{mark.name}: path must start with '/' and hold letters, digits and . _ ~ - between slashes, "
-            f"got {mark.path!r}",
-            where,
+        return (
+            f"{name}: path must start with '/' and hold letters, digits and . _ ~ - between slashes, "
+            f"got {mark.path!r}"
         )
+    return None
 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _mark(function: F, *, name: str | None, is_api: bool, **options: Any) -> F:
-    """Check *options* and put the mark on *function* (options are the decorator's own keywords)."""
-    where = _location_of(function, 3)
+def _mark(function: F, frame: FrameType, mark: EndpointMark) -> F:
+    """Put *mark* on *function* if both are sound; *frame* is the one of the class body."""
     if not inspect.isfunction(function):
         raise DeclarationError(
-            f"@{'api' if is_api else 'endpoint'} marks a method written with def or async def, "
-            f"got {type(function).__name__} (put it below @staticmethod, @classmethod or @property: not supported)",
-            where,
+            f"@{'api' if mark.is_api else 'endpoint'} marks a method written with def or async def, got "
+            f"{type(function).__name__}; @staticmethod, @classmethod and @property do not go with it",
+            Location(frame.f_code.co_filename, frame.f_lineno),
         )
-    given = function.__name__ if name is None else name
-    if given.startswith("__"):
-        raise DeclarationError(
-            f"{given!r} cannot be an endpoint: names with two underscores are Python's", where
-        )
-    mark = EndpointMark(name=given, is_api=is_api, location=where, **options)
-    _check_options(mark)
-    setattr(function, MARK, mark)
+    fault = _find_fault(mark, function.__name__ if mark.name is None else mark.name)
+    if fault is not None:
+        raise DeclarationError(fault, locate_function(function))
+    setattr(function, MARK, attrs.evolve(mark, local_names=names_around_class(frame)))
     return function
 
 
@@ -103,7 +106,7 @@ def endpoint(
     timeout_s: float | None = None,
     max_concurrency: int | None = None,
 ) -> Callable[[F], F]: ...
-def endpoint(
+def endpoint(  # noqa: PLR0913  # each option is a keyword of the decorator
     function: F | None = None,
     /,
     *,
@@ -128,19 +131,16 @@ def endpoint(
     Raises:
         DeclarationError: An option is out of range, or what is marked is no plain method.
     """
-
-    def decorate(target: F) -> F:
-        return _mark(
-            target,
-            name=name,
-            is_api=False,
-            idempotent=idempotent,
-            batchable=batchable,
-            timeout_s=timeout_s,
-            max_concurrency=max_concurrency,
-        )
-
-    return decorate if function is None else decorate(function)
+    mark = EndpointMark(
+        name=name,
+        idempotent=idempotent,
+        batchable=batchable,
+        timeout_s=timeout_s,
+        max_concurrency=max_concurrency,
+    )
+    if function is not None:
+        return _mark(function, sys._getframe(1), mark)
+    return lambda target: _mark(target, sys._getframe(1), mark)
 
 
 @overload
@@ -156,7 +156,7 @@ def api(
     timeout_s: float | None = None,
     max_concurrency: int | None = None,
 ) -> Callable[[F], F]: ...
-def api(
+def api(  # noqa: PLR0913  # each option is a keyword of the decorator
     function: F | None = None,
     /,
     *,
@@ -183,18 +183,16 @@ def api(
     Raises:
         DeclarationError: An option is out of range, or what is marked is no plain method.
     """
-
-    def decorate(target: F) -> F:
-        return _mark(
-            target,
-            name=name,
-            is_api=True,
-            method=method.upper(),
-            path=path,
-            idempotent=idempotent,
-            batchable=batchable,
-            timeout_s=timeout_s,
-            max_concurrency=max_concurrency,
-        )
-
-    return decorate if function is None else decorate(function)
+    mark = EndpointMark(
+        name=name,
+        is_api=True,
+        method=method.upper() if isinstance(method, str) else method,
+        path=path,
+        idempotent=idempotent,
+        batchable=batchable,
+        timeout_s=timeout_s,
+        max_concurrency=max_concurrency,
+    )
+    if function is not None:
+        return _mark(function, sys._getframe(1), mark)
+    return lambda target: _mark(target, sys._getframe(1), mark)

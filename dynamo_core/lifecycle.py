@@ -6,36 +6,61 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from dynamo_core.errors import DeclarationError, Location
+from dynamo_core.errors import DeclarationError
+from dynamo_core.source_location import locate_function
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 MARK: Final = "__dynamo_hooks__"
 
 
-def _mark(function: F, kind: str) -> F:
-    code = getattr(function, "__code__", None)
-    where = Location(code.co_filename, code.co_firstlineno) if code is not None else None
-    if not inspect.isfunction(function):
-        raise DeclarationError(
-            f"@{kind} marks a method written with def or async def, got {type(function).__name__}", where
-        )
-    required = [
+def takes_self(function: Callable[..., Any]) -> bool:
+    """Whether the first parameter of *function* can be the instance."""
+    parameters = list(inspect.signature(function).parameters.values())
+    return bool(parameters) and parameters[0].kind in {
+        inspect.Parameter.POSITIONAL_ONLY,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        inspect.Parameter.VAR_POSITIONAL,
+    }
+
+
+def required_arguments(function: Callable[..., Any]) -> list[str]:
+    """Names of the arguments that a call of the method *function* must give."""
+    return [
         parameter.name
         for parameter in list(inspect.signature(function).parameters.values())[1:]
         if parameter.default is parameter.empty
         and parameter.kind not in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}
     ]
+
+
+def find_hook_fault(function: Callable[..., Any], kind: str) -> str | None:
+    """What keeps *function* from being a life-cycle hook of that kind; None when nothing does."""
+    name = function.__name__
+    if not takes_self(function):
+        return f"@{kind}: {name} has no first parameter for the instance (self)"
+    required = required_arguments(function)
     if required:
-        raise DeclarationError(
-            f"@{kind} calls {function.__name__} with no argument; it wants {required}", where
-        )
+        return f"@{kind} calls {name} without arguments, and it wants {', '.join(map(repr, required))}"
     if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
-        raise DeclarationError(f"@{kind} marks a plain method, and {function.__name__} is a generator", where)
+        return f"@{kind} marks a plain method, and {name} is a generator"
     if kind == "on_start" and inspect.iscoroutinefunction(function):
-        raise DeclarationError(f"{function.__name__} is async: mark it with @async_on_start", where)
+        return f"@{kind}: {name} is async: mark it with @async_on_start"
     if kind == "async_on_start" and not inspect.iscoroutinefunction(function):
-        raise DeclarationError(f"{function.__name__} is not async: mark it with @on_start", where)
+        return f"@{kind}: {name} is not async: mark it with @on_start"
+    return None
+
+
+def _mark(function: F, kind: str) -> F:
+    if not inspect.isfunction(function):
+        code = getattr(getattr(function, "__func__", None), "__code__", None)
+        raise DeclarationError(
+            f"@{kind} marks a method written with def or async def, got {type(function).__name__}",
+            None if code is None else locate_function(function.__func__),
+        )
+    fault = find_hook_fault(function, kind)
+    if fault is not None:
+        raise DeclarationError(fault, locate_function(function))
     setattr(function, MARK, (*getattr(function, MARK, ()), kind))
     return function
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 import attrs
 
 from dynamo_core.config import ServiceConfig, check_name
 from dynamo_core.errors import ConfigError, DeclarationError, Location
+from dynamo_core.local_names import names_of_function
+from dynamo_core.source_location import locate_class
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from dynamo_core.config import DynamoConfig, HttpConfig, ResourceConfig, SupervisionConfig, TrafficConfig
 
 C = TypeVar("C", bound=type)
@@ -28,14 +31,14 @@ class ServiceMark:
         name: Name of the service.
         config: The decorator's part of the configuration.
         app: The user's own ASGI application.
-        location: Where the class is declared.
-        local_names: Names visible where a class inside a function is declared, to resolve its annotations.
+        decorated_at: Where the decorator was called.
+        local_names: Types of the function around the class, if there is one, for annotations.
     """
 
     name: str
     config: ServiceConfig
     app: object | None
-    location: Location
+    decorated_at: Location
     local_names: Mapping[str, object] = attrs.field(factory=dict, repr=False)
 
 
@@ -46,6 +49,7 @@ def service_mark(cls: type) -> ServiceMark | None:
 
 
 def _apply(cls: C, frame: FrameType, name: str | None, app: object | None, fields: Mapping[str, Any]) -> C:
+    """Put a mark on *cls* if the options are sound; *frame* is the one of the decorator's call."""
     where = Location(frame.f_code.co_filename, frame.f_lineno)
     if not isinstance(cls, type):
         raise DeclarationError(f"@service marks a class, got {type(cls).__name__}", where)
@@ -54,11 +58,10 @@ def _apply(cls: C, frame: FrameType, name: str | None, app: object | None, field
         check_name(given, what="a service's name")
         config = ServiceConfig({key: value for key, value in fields.items() if value is not None})
     except ConfigError as exc:
-        raise DeclarationError(f"@service on {cls.__qualname__}: {exc}", where) from exc
-    local_names = dict(frame.f_locals) if "<locals>" in cls.__qualname__ else {}
-    setattr(
-        cls, MARK, ServiceMark(name=given, config=config, app=app, location=where, local_names=local_names)
-    )
+        told = "; ".join(problem.message for problem in exc.problems)
+        raise DeclarationError(f"@service on {cls.__name__}: {told}", locate_class(cls, where)) from exc
+    names = names_of_function(frame) if "<locals>" in cls.__qualname__ else {}
+    setattr(cls, MARK, ServiceMark(name=given, config=config, app=app, decorated_at=where, local_names=names))
     return cls
 
 
@@ -80,8 +83,10 @@ def service(
     supervision: SupervisionConfig | Mapping[str, Any] | None = None,
     secrets: Sequence[str] | None = None,
     inherit_env: bool | Sequence[str] | None = None,
+    hardening: bool | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> Callable[[C], C]: ...
-def service(
+def service(  # noqa: PLR0913  # each option is a keyword of the decorator
     cls: C | None = None,
     /,
     *,
@@ -98,6 +103,8 @@ def service(
     supervision: SupervisionConfig | Mapping[str, Any] | None = None,
     secrets: Sequence[str] | None = None,
     inherit_env: bool | Sequence[str] | None = None,
+    hardening: bool | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> C | Callable[[C], C]:
     """Mark a class as a service; the class itself is returned and stays an ordinary class.
 
@@ -118,6 +125,8 @@ def service(
         supervision: Time limits and what happens on failure.
         secrets: Names of the caller's environment variables that only this service gets.
         inherit_env: False, or patterns of names, to narrow what is inherited.
+        hardening: Close its workers against debuggers, and let them gain no privileges.
+        settings: Defaults of the service's own settings.
 
     Raises:
         DeclarationError: The name or a field is wrong, or what is marked is no class.
@@ -134,12 +143,9 @@ def service(
         "supervision": supervision,
         "secrets": secrets,
         "inherit_env": inherit_env,
+        "hardening": hardening,
+        "settings": settings,
     }
-    frame = sys._getframe(1)
     if cls is not None:
-        return _apply(cls, frame, name, app, fields)
-
-    def decorate(target: C) -> C:
-        return _apply(target, sys._getframe(1), name, app, fields)
-
-    return decorate
+        return _apply(cls, sys._getframe(1), name, app, fields)
+    return lambda target: _apply(target, sys._getframe(1), name, app, fields)

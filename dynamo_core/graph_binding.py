@@ -1,0 +1,224 @@
+"""Finds the service that an edge leads to."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from typing import TYPE_CHECKING, Any
+
+from dynamo_core.errors import DynamoError
+from dynamo_core.inspection import NO_SERVICE, is_abstract, is_service, service_name, short_name
+from dynamo_core.inspection.interface import can_stand_for, find_misfits, is_derived
+from dynamo_core.module_loading import find_attribute, import_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from dynamo_core.definition import DependencyDefinition, ServiceDefinition
+    from dynamo_core.inspection import Problems
+
+
+class Binder:
+    """Binds the edges of one graph.
+
+    Args:
+        define: Reads a class.
+        bindings: Name of a service by name and attribute of the edge's owner.
+        candidates: Classes that an edge to an abstract class may be bound to.
+        chosen: The only classes that edges may lead to without a binding; None for any.
+        problems: Takes in the mistakes.
+    """
+
+    def __init__(
+        self,
+        *,
+        define: Callable[[type], ServiceDefinition],
+        bindings: Mapping[tuple[str, str], str],
+        candidates: Sequence[type],
+        chosen: frozenset[type] | None,
+        problems: Problems,
+    ) -> None:
+        self._define = define
+        self._bindings = dict(bindings)
+        self._unused = dict(bindings)
+        self._candidates = candidates
+        self._chosen = chosen
+        self._problems = problems
+        self._refused: set[type] = set()
+        self._near_misses: dict[type, str] = {}
+
+    def bind(self, owner: ServiceDefinition, edge: DependencyDefinition) -> type | None:
+        """The class that an edge leads to; None when it is left out, leads to an address, or has a mistake."""
+        name = self._bindings.get((owner.name, edge.attribute))
+        self._unused.pop((owner.name, edge.attribute), None)
+        if edge.url is not None:
+            self._check_address(owner, edge)
+            return None
+        if name is not None:
+            return self._bind_by_name(owner, edge, name)
+        if not is_abstract(edge.on) and self._chosen is not None and edge.on not in self._chosen:
+            return None
+        if not self._is_sound(owner, edge, edge.on):
+            return None
+        return self._bind_abstract(owner, edge) if is_abstract(edge.on) else edge.on
+
+    def explain_unreached(self, cls: type) -> str:
+        """Why no edge led to *cls*, one of the candidates."""
+        return self._near_misses.get(cls, "none of the linked services depends on it")
+
+    def check_all_used(self, services: Sequence[ServiceDefinition]) -> None:
+        """Make sure that every binding was about an edge of *services*."""
+        by_name = {definition.name: definition for definition in services}
+        for name, attribute in self._unused:
+            owner = by_name.get(name)
+            if owner is None:
+                hint = _hint(name, by_name)
+                self._problems.add(
+                    f"{name}.{attribute} is bound, and no service is named {name!r}{hint}", None
+                )
+            else:
+                hint = _hint(attribute, owner.dependencies)
+                self._problems.add(
+                    f"{name}.{attribute} is bound, and {name} has no such dependency{hint}", owner.location
+                )
+
+    def _is_sound(self, owner: ServiceDefinition, edge: DependencyDefinition, cls: type) -> bool:
+        """Whether *cls* can be depended on at all; a class that cannot is told once."""
+        self._define(cls)
+        if is_service(cls):
+            return True
+        if cls not in self._refused:
+            self._refused.add(cls)
+            self._problems.add(
+                f"{_label(owner, edge)} depends on {short_name(cls)}, which is no service: {NO_SERVICE}",
+                edge.location,
+            )
+        return False
+
+    def _check_address(self, owner: ServiceDefinition, edge: DependencyDefinition) -> None:
+        if self._is_sound(owner, edge, edge.on) and not self._define(edge.on).api_endpoints:
+            self._problems.add(
+                f"{_label(owner, edge)} reaches {short_name(edge.on)} at an address, and none of its methods is "
+                "marked with @api",
+                edge.location,
+            )
+
+    def _bind_abstract(self, owner: ServiceDefinition, edge: DependencyDefinition) -> type | None:
+        wanted = self._define(edge.on)
+        fitting: list[type] = []
+        misfits: list[str] = []
+        for cls in dict.fromkeys(self._candidates):
+            if cls is owner.inner or is_abstract(cls) or not can_stand_for(cls, edge.on):
+                continue
+            faults = find_misfits(self._define(cls), wanted)
+            if not faults:
+                fitting.append(cls)
+                continue
+            told = f"{short_name(cls)} cannot stand for {short_name(edge.on)}: {'; '.join(faults)}"
+            self._near_misses[cls] = told
+            if is_derived(cls, edge.on):
+                misfits.append(told)
+        if len(fitting) == 1:
+            return fitting[0]
+        label = _label(owner, edge)
+        if fitting:
+            names = " and ".join(short_name(cls) for cls in fitting)
+            self._problems.add(
+                f"{label} needs one {short_name(edge.on)}, and {names} implement it; "
+                f"name one in the configuration: {_binding_example(owner, edge)}",
+                edge.location,
+            )
+        elif misfits:
+            self._problems.add(f"{label} cannot be bound: {'; '.join(misfits)}", edge.location)
+        elif self._chosen is None:
+            self._problems.add(
+                f"{label} depends on {short_name(edge.on)}, which is abstract and not bound to a service; "
+                f"name one to link(), or in the configuration: {_binding_example(owner, edge)}",
+                edge.location,
+            )
+        return None
+
+    def _bind_by_name(self, owner: ServiceDefinition, edge: DependencyDefinition, name: str) -> type | None:
+        label = f"{_label(owner, edge)}, bound to {name!r} by the configuration,"
+        try:
+            cls = self._find_class(owner, edge, name)
+        except LookupError as exc:
+            self._problems.add(f"{label} leads nowhere: {exc}", edge.location)
+            return None
+        fault = self._find_fault(cls, edge.on)
+        if fault is not None:
+            self._problems.add(f"{label} cannot be: {fault}", edge.location)
+            return None
+        return cls
+
+    def _find_fault(self, cls: type, wanted: type) -> str | None:
+        """What keeps *cls* from being bound to an edge to *wanted*."""
+        name = short_name(cls)
+        if cls is wanted and not is_abstract(cls):
+            return None if is_service(cls) else f"{name} is no service: {NO_SERVICE}"
+        if not is_service(cls):
+            return f"{name} is no service: {NO_SERVICE}"
+        if is_abstract(cls):
+            return f"{name} is abstract"
+        if not can_stand_for(cls, wanted):
+            return f"{name} is not derived from {short_name(wanted)}"
+        faults = find_misfits(self._define(cls), self._define(wanted))
+        return "; ".join(faults) or None
+
+    def _find_class(self, owner: ServiceDefinition, edge: DependencyDefinition, name: str) -> type:
+        """The class of the service called *name*, or of ``module:Class``.
+
+        Raises:
+            LookupError: There is none, or more than one.
+        """
+        if ":" in name:
+            return _load(name)
+        known = dict.fromkeys(
+            cls for cls in self._places_to_look(owner, edge) if is_service(cls) and not is_abstract(cls)
+        )
+        found = [cls for cls in known if service_name(cls) == name]
+        if not found:
+            hint = _hint(name, [service_name(cls) for cls in known])
+            raise LookupError(f"no service of that name is known{hint}; name it as 'module:Class'")
+        near = [cls for cls in found if cls.__module__ == owner.inner.__module__]
+        if len(found) > 1 and len(near) != 1:
+            places = ", ".join(f"{cls.__module__}:{cls.__qualname__}" for cls in found)
+            raise LookupError(f"several services have that name: {places}")
+        return (near or found)[0]
+
+    def _places_to_look(self, owner: ServiceDefinition, edge: DependencyDefinition) -> Iterator[type]:
+        yield from self._candidates
+        for cls in (owner.inner, edge.on):
+            names: Mapping[str, object] = vars(sys.modules.get(cls.__module__, object))
+            yield from [value for value in names.values() if isinstance(value, type)]
+        yield from _descendants(edge.on)
+
+
+def _load(text: str) -> type:
+    module, _, qualname = text.partition(":")
+    try:
+        found: Any = find_attribute(import_name(module, target=text), qualname, target=text)
+    except DynamoError as exc:
+        raise LookupError(str(exc)) from exc
+    if not isinstance(found, type):
+        raise LookupError(f"that is {type(found).__name__}, no class")
+    return found
+
+
+def _descendants(cls: type) -> Iterator[type]:
+    for child in type.__subclasses__(cls):
+        yield child
+        yield from _descendants(child)
+
+
+def _label(owner: ServiceDefinition, edge: DependencyDefinition) -> str:
+    return f"{short_name(owner.inner)}.{edge.attribute}"
+
+
+def _binding_example(owner: ServiceDefinition, edge: DependencyDefinition) -> str:
+    return f"{owner.name}: {{ServiceArgs: {{bind: {{{edge.attribute}: ...}}}}}}"
+
+
+def _hint(name: str, known: Mapping[str, object] | Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), 1)
+    return f", did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,137 @@
+"""Walks from service to service along their dependencies, binds the edges, and gathers every mistake on the way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from dynamo_core.graph_binding import Binder
+from dynamo_core.inspection import NO_SERVICE, Problems, inspect_service, is_service, short_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dynamo_core.definition import DependencyDefinition, ServiceDefinition
+
+
+class Collection:
+    """Services on their way to a graph.
+
+    Args:
+        bindings: Name of a service by name and attribute of the edge's owner.
+        candidates: Classes that an edge to an abstract class may be bound to.
+        chosen: The only classes that edges may lead to, which are candidates, too; None for any.
+    """
+
+    def __init__(
+        self,
+        bindings: Mapping[tuple[str, str], str],
+        *,
+        candidates: Sequence[type] = (),
+        chosen: Sequence[type] | None = None,
+    ) -> None:
+        self._definitions: dict[type, ServiceDefinition] = {}
+        self._targets: dict[tuple[type, str], type] = {}
+        self._path: list[type] = []
+        self._visited: dict[type, None] = {}
+        self._cycles: set[frozenset[type]] = set()
+        self.problems = Problems()
+        self._binder = Binder(
+            define=self._define,
+            bindings=bindings,
+            candidates=tuple(candidates if chosen is None else chosen),
+            chosen=None if chosen is None else frozenset(chosen),
+            problems=self.problems,
+        )
+
+    def give(self, definition: ServiceDefinition) -> None:
+        """Take in a definition that was read before; it stands for its class."""
+        self._definitions[definition.inner] = definition
+
+    def add(self, cls: type) -> None:
+        """Take in a service that the caller names, and all that it depends on."""
+        definition = self._define(cls)
+        if not is_service(cls):
+            self.problems.add(f"{short_name(cls)} is no service: {NO_SERVICE}", definition.location)
+        elif definition.is_abstract:
+            missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
+            why = f"a method is not implemented: {missing}" if missing else "it is a protocol"
+            self.problems.add(f"{short_name(cls)} cannot be run, {why}", definition.location)
+        else:
+            self._visit(cls)
+
+    def check_reached(self, entry: type, services: Sequence[type]) -> None:
+        """Make sure that each of *services* was reached on the way from *entry*."""
+        for cls in services:
+            if cls not in self._visited and is_service(cls) and not self._define(cls).is_abstract:
+                self.problems.add(
+                    f"{short_name(cls)} is linked and not reached from {short_name(entry)}: "
+                    f"{self._binder.explain_unreached(cls)}",
+                    self._define(cls).location,
+                )
+
+    def finish(self, entry: type) -> tuple[ServiceDefinition, ...]:
+        """All services, dependencies first, their edges bound.
+
+        Raises:
+            GraphError: There were mistakes; all of them are in it.
+        """
+        self._check_names()
+        self._binder.check_all_used([self._definitions[cls] for cls in self._visited])
+        self.problems.raise_any(self._define(entry).name)
+        return tuple(self._bound(self._definitions[cls]) for cls in self._visited)
+
+    def _define(self, cls: type) -> ServiceDefinition:
+        definition = self._definitions.get(cls)
+        if definition is None:
+            definition = self._definitions[cls] = inspect_service(cls, self.problems)
+        return definition
+
+    def _visit(self, cls: type) -> None:
+        if cls in self._visited:
+            return
+        definition = self._define(cls)
+        self._path.append(cls)
+        for edge in definition.dependencies.values():
+            target = self._binder.bind(definition, edge)
+            if target is None:
+                continue
+            self._targets[cls, edge.attribute] = target
+            if target in self._path:
+                self._tell_cycle(target, edge)
+            else:
+                self._visit(target)
+        self._path.pop()
+        self._visited[cls] = None
+
+    def _tell_cycle(self, target: type, edge: DependencyDefinition) -> None:
+        cycle = self._path[self._path.index(target) :]
+        if frozenset(cycle) in self._cycles:
+            return
+        self._cycles.add(frozenset(cycle))
+        names = " -> ".join(self._define(cls).name for cls in (*cycle, target))
+        self.problems.add(
+            f"services depend on each other in a cycle: {names}; each would wait for the next one to be ready",
+            edge.location,
+        )
+
+    def _check_names(self) -> None:
+        first: dict[str, ServiceDefinition] = {}
+        for cls in self._visited:
+            definition = self._definitions[cls]
+            other = first.setdefault(definition.name, definition)
+            if other is not definition:
+                self.problems.add(
+                    f"two services are named {definition.name!r}, {short_name(cls)} here and "
+                    f"{short_name(other.inner)} at {other.location}; give one another: @service(name=...)",
+                    definition.location,
+                )
+
+    def _bound(self, definition: ServiceDefinition) -> ServiceDefinition:
+        edges = {}
+        for attribute, edge in definition.dependencies.items():
+            target = self._targets.get((definition.inner, attribute))
+            name = None if target is None else self._definitions[target].name
+            edges[attribute] = attrs.evolve(edge, service_name=name)
+        return attrs.evolve(definition, dependencies=edges)
