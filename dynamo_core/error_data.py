@@ -26,7 +26,7 @@ MAX_PROBLEMS: Final = 200
 _MAX_PROBLEM_TEXT: Final = 2048
 _CUT: Final = "\n... {} characters were cut ...\n"
 
-Reader = Callable[["ErrorFacts"], CallError | EndpointNotFoundError]
+Reader = Callable[["ErrorFacts"], CallError]
 
 
 def shorten(text: str, limit: int = MAX_TEXT) -> str:
@@ -183,7 +183,7 @@ def error_to_data(exc: BaseException) -> dict[str, object]:
     return {"kind": "RemoteCallError", "type_name": type(exc).__name__, "message": message_of(exc)}
 
 
-def error_from_data(data: object, *, service: str) -> CallError | EndpointNotFoundError:
+def error_from_data(data: object, *, service: str) -> CallError:
     """Make the error that *data* describe; whatever they hold, there is one.
 
     Args:

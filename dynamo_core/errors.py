@@ -135,20 +135,6 @@ class ServiceNotFoundError(DynamoError):
         self.known = tuple(known)
 
 
-class EndpointNotFoundError(DynamoError):
-    """A service has no endpoint of that name."""
-
-    exit_code = EXIT_USAGE
-
-    def __init__(self, service: str, endpoint: str, *, known: Sequence[str]) -> None:
-        found = ", ".join(sorted(known)) or "none"
-        hint = _hint(endpoint, known)
-        super().__init__(f"service {service!r} has no endpoint {endpoint!r}; it has: {found}{hint}")
-        self.service = service
-        self.endpoint = endpoint
-        self.known = tuple(known)
-
-
 class NotImportableError(DynamoError):
     """A class lives where another process cannot import it (a notebook, inside a function)."""
 
@@ -424,6 +410,20 @@ class CallError(DynamoError):
     """Root of what a caller of an endpoint can meet."""
 
     exit_code = EXIT_CALL_FAILED
+
+
+class EndpointNotFoundError(CallError):
+    """A service has no endpoint of that name."""
+
+    exit_code = EXIT_USAGE
+
+    def __init__(self, service: str, endpoint: str, *, known: Sequence[str]) -> None:
+        found = ", ".join(sorted(known)) or "none"
+        hint = _hint(endpoint, known)
+        super().__init__(f"service {service!r} has no endpoint {endpoint!r}; it has: {found}{hint}")
+        self.service = service
+        self.endpoint = endpoint
+        self.known = tuple(known)
 
 
 class RemoteCallError(CallError):
