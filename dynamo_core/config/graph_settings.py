@@ -10,7 +10,7 @@ import attrs
 
 from dynamo_core.config.nodes import Node, Table, merge
 from dynamo_core.config.problems import InvalidValueError, ValueProblem, suggest, unknown_key
-from dynamo_core.config.record import options_of, overlay
+from dynamo_core.config.record import options_of, overlay, place_of
 from dynamo_core.config.section import (
     BIND,
     COMMON,
@@ -116,12 +116,12 @@ def _configure(definition: ServiceDefinition, section: ServiceSection) -> Servic
     """What *section* says, laid over what the decorator says; mistakes are below the service's name."""
     args = section.args
     problems = [
-        unknown_key(key, _ARGS, args.source_of(key)) if key != "settings" else _misplaced(args)
+        _misplaced(args) if key == "settings" else _unknown_argument(key, args)
         for key in args.entries
         if key not in _ARGS
     ]
     problems += [
-        unknown_key(attribute, definition.dependencies, section.bind_table.source_of(attribute)).below(BIND)
+        _unknown_attribute(attribute, definition, section).below(BIND)
         for attribute in section.bindings
         if attribute not in definition.dependencies
     ]
@@ -134,6 +134,21 @@ def _configure(definition: ServiceDefinition, section: ServiceSection) -> Servic
     if problems:
         raise InvalidValueError(*problems).below(SERVICE_ARGS)
     return attrs.evolve(config, settings=join_settings(config.settings, Settings(section.settings)))
+
+
+def _unknown_attribute(
+    attribute: str, definition: ServiceDefinition, section: ServiceSection
+) -> ValueProblem:
+    known = definition.dependencies
+    message = (
+        f"names {attribute!r}, which is no dependency of {definition.name}{suggest(attribute, known)} "
+        f"(dependencies: {', '.join(known) or 'none'})"
+    )
+    return ValueProblem(message, source=section.bind_table.source_of(attribute))
+
+
+def _unknown_argument(key: str, args: Table) -> ValueProblem:
+    return unknown_key(key, _ARGS, args.source_of(key), place=place_of(ServiceConfig, key))
 
 
 def _misplaced(args: Table) -> ValueProblem:

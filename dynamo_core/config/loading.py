@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dynamo_core import environment
@@ -12,6 +11,7 @@ from dynamo_core.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 
 def load_graph_settings(
@@ -29,20 +29,20 @@ def load_graph_settings(
     """
     problems: list[Problem] = []
     note = ""
-    named = environ.get(environment.CONFIG, "")
-    if path is None and named:
-        path, note = Path(named), f"from {environment.CONFIG}"
+    named: str | Path | None = path
+    if named is None and environ.get(environment.CONFIG):
+        named, note = environ[environment.CONFIG], f"from {environment.CONFIG}"
     file = line = Table()
     try:
-        if path is not None:
+        if named is not None:
             from dynamo_core.config.yaml_file import read_yaml_file  # PyYAML is imported only for a file
 
-            file = read_yaml_file(path, what=f"the file {str(path)!r} ({note or 'from -f'})")
+            file = read_yaml_file(str(named), what=f"the file {str(named)!r} ({note or 'from -f'})")
     except ConfigError as exc:
         problems += exc.problems
     try:
         if overrides:
-            from dynamo_core.config.overrides import parse_overrides
+            from dynamo_core.config.overrides import parse_overrides  # as above
 
             line = parse_overrides(overrides)
     except ConfigError as exc:

@@ -64,17 +64,23 @@ class _RefusedError(Exception):
 
 def _parse(argument: str) -> Table:
     if not is_override(argument):
-        raise _RefusedError(f"{argument!r} is no setting: wanted {_FORM}")
+        raise _RefusedError(f"{_without_value(argument)!r} is no setting: wanted {_FORM}")
     path, equals, text = argument.removeprefix(_PREFIX).partition("=")
     keys = path.split(".")
     if not all(keys):
-        raise _RefusedError(f"{argument!r} is no setting: a key in {path!r} is empty")
+        raise _RefusedError(f"{_without_value(argument)!r} is no setting: one of its keys is empty")
     source = _PREFIX + path
     node: Node = _parse_value(text, source) if equals else Scalar("true", Kind.JSON, source)
     for key in reversed(keys):
         node = Table({key: node}, source, {key: source})
     assert isinstance(node, Table)
     return node
+
+
+def _without_value(argument: str) -> str:
+    """What may be shown of an argument: its value could be a secret."""
+    path, equals, _ = argument.partition("=")
+    return f"{path}=..." if equals else path
 
 
 def _parse_value(text: str, source: str) -> Node:

@@ -65,9 +65,18 @@ def join_path(path: Iterable[str]) -> str:
     return ".".join(path).replace(".[", "[")
 
 
-def unknown_key(key: str, known: Collection[str], source: Source | None = None) -> ValueProblem:
-    """The problem of a key that does not exist, with the nearest one that does."""
-    hint = suggest(key, known)
+def unknown_key(
+    key: str, known: Collection[str], source: Source | None = None, *, place: str | None = None
+) -> ValueProblem:
+    """The problem of a key that does not exist.
+
+    Args:
+        key: What was given.
+        known: The keys that do exist; the nearest one is suggested.
+        source: Where it was given.
+        place: Where such a key does exist; suggested instead.
+    """
+    hint = f", did you mean {place!r}?" if place else suggest(key, known)
     return ValueProblem(f"has no key {key!r}{hint} (keys: {', '.join(known) or 'none'})", source=source)
 
 

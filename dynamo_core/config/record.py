@@ -88,7 +88,7 @@ class ConfigRecord:
 
     @classmethod
     def problems_between(cls, values: Mapping[str, Any]) -> list[ValueProblem]:
-        """Mistakes that lie in two fields together; *values* has every field."""
+        """Mistakes that lie in two fields together, each below one of them; *values* has every field."""
         del values
         return []
 
@@ -118,6 +118,14 @@ class ConfigRecord:
 def options_of(record: type[ConfigRecord]) -> dict[str, Option]:
     """How each field of *record* is read."""
     return {field.name: field.metadata[_OPTION] for field in attrs.fields(record)}
+
+
+def place_of(record: type[ConfigRecord], key: str) -> str | None:
+    """Where *key* stands if it is a field of a nested record: ``http.port``."""
+    for name, reading in options_of(record).items():
+        if reading.record is not None and key in options_of(reading.record):
+            return f"{name}.{key}"
+    return None
 
 
 def read_values(
@@ -167,7 +175,9 @@ def overlay(below: R, above: object) -> R:
         refuse(node, "a mapping")
     found, problems = _read_given(record, node.entries, below=below, table=node)
     complete = {name: found.get(name, getattr(below, name)) for name in options_of(record)}
-    problems = problems or record.problems_between(complete)
+    if not problems:
+        between = record.problems_between(complete)
+        problems = [attrs.evolve(problem, source=node.source_of(problem.path[0])) for problem in between]
     if problems:
         raise InvalidValueError(*problems)
     return record(complete)
@@ -187,7 +197,7 @@ def _read_given(
         source = None if table is None else table.source_of(key)
         reading = options.get(key)
         if reading is None:
-            problems.append(unknown_key(key, options, source))
+            problems.append(unknown_key(str(key), options, source, place=place_of(record, key)))
             continue
         try:
             if below is not None and reading.record is not None and not isinstance(value, reading.record):

@@ -21,6 +21,10 @@ from dynamo_core.config.traffic import TrafficConfig
 _NO_TEXTS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
+def _show_texts(values: Mapping[str, str]) -> str:
+    return repr(dict(values))
+
+
 def _show_names(values: Mapping[str, str]) -> str:
     return "{" + ", ".join(f"{name!r}: ..." for name in values) + "}"
 
@@ -54,7 +58,7 @@ class ServiceConfig(ConfigRecord):
         default=_NO_TEXTS, repr=_show_names, metadata=read_by(readers.variables, merge=union)
     )
     labels: Mapping[str, str] = attrs.field(
-        default=_NO_TEXTS, metadata=read_by(readers.text_map(), merge=union)
+        default=_NO_TEXTS, repr=_show_texts, metadata=read_by(readers.text_map(), merge=union)
     )
     dynamo: DynamoConfig = attrs.field(default=DynamoConfig(), metadata=read_as(DynamoConfig))
     http: HttpConfig = attrs.field(default=HttpConfig(), metadata=read_as(HttpConfig))

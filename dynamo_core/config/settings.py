@@ -76,7 +76,18 @@ class Settings(Mapping[str, Any]):
     def __repr__(self) -> str:
         return f"<Settings: {', '.join(self) or 'none'}>"
 
-    def text(self, key: str, default: D = _REQUIRED) -> str | D:
+    def __contains__(self, key: object) -> bool:
+        return key in self._table.entries
+
+    def get(self, key: str, default: Any = None) -> Any:  # as for __getitem__
+        """The value of *key*, or *default* when there is none."""
+        return self[key] if key in self else default
+
+    @overload
+    def text(self, key: str) -> str: ...
+    @overload
+    def text(self, key: str, default: D) -> str | D: ...
+    def text(self, key: str, default: Any = _REQUIRED) -> Any:
         """What was written for *key*: ``1.10`` and ``007`` stay as they are.
 
         Args:
@@ -87,11 +98,12 @@ class Settings(Mapping[str, Any]):
             ConfigError: It is no scalar, or null.
             MissingSettingError: There is none, and no default.
         """
-        found: str | D = self._read(text, key, default)
-        return found
+        return self._read(text, key, default)
 
     @overload
-    def typed(self, key: str, annotation: type[T], default: D = ...) -> T | D: ...
+    def typed(self, key: str, annotation: type[T]) -> T: ...
+    @overload
+    def typed(self, key: str, annotation: type[T], default: D) -> T | D: ...
     @overload
     def typed(self, key: str, annotation: Any, default: Any = ...) -> Any: ...
     def typed(self, key: str, annotation: Any, default: Any = _REQUIRED) -> Any:

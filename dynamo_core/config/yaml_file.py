@@ -16,7 +16,6 @@ from dynamo_core.errors import ConfigError, Location, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from dynamo_core.config.nodes import Source
 
@@ -29,7 +28,7 @@ _COLLECTION_TAGS: Final = frozenset({"!", "tag:yaml.org,2002:map", "tag:yaml.org
 _MERGE_KEY: Final = "<<"
 
 
-def read_yaml_file(path: Path, *, what: str) -> Table:
+def read_yaml_file(path: str, *, what: str) -> Table:
     """The file's mapping; an empty file is an empty one.
 
     Args:
@@ -40,13 +39,13 @@ def read_yaml_file(path: Path, *, what: str) -> Table:
         ConfigError: It cannot be read, is no YAML, or holds something else than one mapping; located by line.
     """
     try:
-        with path.open("rb") as file:
+        with open(path, "rb") as file:  # noqa: PTH123  # as lines are named: by the path that was given
             content = file.read(LARGEST_FILE_BYTES + 1)
     except OSError as exc:
         raise ConfigError(f"{what} cannot be read: {exc.strerror or exc}") from exc
     if len(content) > LARGEST_FILE_BYTES:
         raise ConfigError(f"{what} is larger than {LARGEST_FILE_BYTES} bytes")
-    return parse_yaml(_decode(content, str(path)), str(path))
+    return parse_yaml(_decode(content, path), path)
 
 
 def parse_yaml(text: str, file: str) -> Table:
