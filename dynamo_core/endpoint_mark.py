@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 import attrs
@@ -52,28 +52,27 @@ class EndpointMark:
     local_names: Mapping[str, object] = attrs.field(factory=dict, repr=False)
 
 
-def _find_fault(mark: EndpointMark, name: object) -> str | None:
-    """What is wrong with the options of a mark; None when they are sound."""
+def _find_faults(mark: EndpointMark, name: object) -> Iterator[str]:
+    """What is wrong with the options of a mark, the worst first."""
     if not isinstance(name, str) or _NAME.fullmatch(name) is None:
-        return f"an endpoint's name must match {_NAME.pattern}, got {name!r}"
-    if name.startswith("__"):
-        return f"{name!r} cannot be an endpoint: names with two underscores are Python's"
+        yield f"an endpoint's name must match {_NAME.pattern}, got {name!r}"
+    elif name.startswith("__"):
+        yield f"{name!r} cannot be an endpoint: names with two underscores are Python's"
     if mark.timeout_s is not None and not (_is_number(mark.timeout_s) and 0 < mark.timeout_s < float("inf")):
-        return f"{name}: timeout_s must be a number above 0, got {mark.timeout_s!r}"
+        yield f"{name}: timeout_s must be a number above 0, got {mark.timeout_s!r}"
     limit = mark.max_concurrency
     if limit is not None and not (isinstance(limit, int) and not isinstance(limit, bool) and limit >= 1):
-        return f"{name}: max_concurrency must be an integer >= 1, got {limit!r}"
+        yield f"{name}: max_concurrency must be an integer >= 1, got {limit!r}"
     for option, value in (("idempotent", mark.idempotent), ("batchable", mark.batchable)):
         if not isinstance(value, bool):
-            return f"{name}: {option} must be True or False, got {value!r}"
+            yield f"{name}: {option} must be True or False, got {value!r}"
     if mark.method not in _METHODS:
-        return f"{name}: method must be one of {', '.join(_METHODS)}, got {mark.method!r}"
+        yield f"{name}: method must be one of {', '.join(_METHODS)}, got {mark.method!r}"
     if mark.path is not None and (not isinstance(mark.path, str) or _PATH.fullmatch(mark.path) is None):
-        return (
+        yield (
             f"{name}: path must start with '/' and hold letters, digits and . _ ~ - between slashes, "
             f"got {mark.path!r}"
         )
-    return None
 
 
 def _is_number(value: object) -> bool:
@@ -88,7 +87,7 @@ def _mark(function: F, frame: FrameType, mark: EndpointMark) -> F:
             f"{type(function).__name__}; @staticmethod, @classmethod and @property do not go with it",
             Location(frame.f_code.co_filename, frame.f_lineno),
         )
-    fault = _find_fault(mark, function.__name__ if mark.name is None else mark.name)
+    fault = next(_find_faults(mark, function.__name__ if mark.name is None else mark.name), None)
     if fault is not None:
         raise DeclarationError(fault, locate_function(function))
     setattr(function, MARK, attrs.evolve(mark, local_names=names_around_class(frame)))

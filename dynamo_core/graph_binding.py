@@ -201,12 +201,13 @@ def _load(text: str) -> type:
     except DynamoError as exc:
         raise LookupError(str(exc)) from exc
     if not isinstance(found, type):
-        raise LookupError(f"that is {type(found).__name__}, no class")
+        raise LookupError(f"that is {type(found).__name__}, no class")  # noqa: TRY004  # a wrong name
     return found
 
 
 def _descendants(cls: type) -> Iterator[type]:
-    for child in type.__subclasses__(cls):
+    children: list[type] = type.__subclasses__(cls)
+    for child in children:
         yield child
         yield from _descendants(child)
 

@@ -1,22 +1,29 @@
-"""How another process imports a class: by its module's name, or by the path of a script."""
+"""How another process imports a class: by its module's name, or by the path of its file."""
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import attrs
 
-from dynamo_core.errors import NotImportableError
-from dynamo_core.module_loading import find_attribute, import_file, import_name, path_of_imported_file
+from dynamo_core.errors import GraphLoadError, NotImportableError
+from dynamo_core.module_loading import (
+    find_attribute,
+    import_file,
+    import_name,
+    is_found_by_name,
+    place_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import ModuleType
 
-MAIN_MODULES: Final = frozenset({"__main__", "__mp_main__"})
+_MAIN: Final = "__main__"
+_MAIN_MODULES: Final = frozenset({_MAIN, "__mp_main__"})
+"""Names of the main module: its own, and the one it has in processes that multiprocessing spawned."""
 
 
 @attrs.frozen
@@ -38,38 +45,44 @@ class ImportTarget:
 
     @classmethod
     def of(cls, target: type) -> Self:
-        """Work out how *target* is imported; :attr:`problem` says whether it can be."""
-        name = target.__module__
-        module = sys.modules.get(name)
-        if name in MAIN_MODULES:
-            return cls._of_main(target, module)
-        path = None if module is None else path_of_imported_file(module)
-        if path is not None:
-            return cls(None, path, target.__qualname__)
-        return cls(name, None, target.__qualname__)
+        """Work out how *target* is imported; :attr:`problem` says whether it can be.
 
-    @classmethod
-    def _of_main(cls, target: type, main: ModuleType | None) -> Self:
-        spec = getattr(main, "__spec__", None)
-        if spec is not None and spec.name not in MAIN_MODULES:  # python -m
-            return cls(spec.name, None, target.__qualname__)
-        file = getattr(main, "__file__", None)
-        if file is None or not Path(file).is_file():
-            return cls("__main__", None, target.__qualname__)
-        return cls(None, str(Path(file).resolve()), target.__qualname__)
+        A class of a script that is being run, and one of a module that its name does not lead to, are imported by
+        path, and the script then has another name than ``__main__``.
+        """
+        name, qualname = target.__module__, target.__qualname__
+        module = sys.modules.get(name)
+        if name in _MAIN_MODULES:
+            spec = getattr(module, "__spec__", None)
+            if spec is not None and spec.name not in _MAIN_MODULES:
+                return cls(spec.name, None, qualname)  # python -m
+            path = _path_of(module)
+            return cls(None, path, qualname) if path is not None else cls(_MAIN, None, qualname)
+        if module is None or is_found_by_name(module):
+            return cls(name, None, qualname)
+        path = _path_of(module)
+        return cls(None, path, qualname) if path is not None else cls(name, None, qualname)
 
     @property
     def problem(self) -> str | None:
         """Why another process cannot import it; None when it can, as far as can be told from here."""
         if "<locals>" in self.qualname:
             return "it is defined inside a function"
-        if self.module in MAIN_MODULES:
-            return "it is defined in a notebook or an interactive session, which is no file"
+        if self.module == _MAIN:
+            return "it is defined in a notebook or an interactive session, which no other process can import"
         if self.module is None:
-            return None if self.path is not None and Path(self.path).is_file() else f"{self.path} is no file"
+            is_file = self.path is not None and Path(self.path).is_file()
+            return None if is_file else f"its file {self.path!r} is not there"
         module = sys.modules.get(self.module)
-        if module is None:
-            return None if _is_found(self.module) else f"there is no module named {self.module!r}"
+        return None if module is None else self._problem_in(module)  # it may be known in other processes only
+
+    def _problem_in(self, module: ModuleType) -> str | None:
+        if not is_found_by_name(module):
+            return f"its module {module.__name__!r} is known in this process only"
+        try:
+            find_attribute(module, self.qualname, target=str(self))
+        except GraphLoadError:
+            return f"module {module.__name__!r} has nothing of that name"
         return None
 
     def load(self) -> type:
@@ -78,18 +91,23 @@ class ImportTarget:
         Raises:
             NotImportableError: It cannot be imported, and why.
             GraphLoadError: Its module cannot be imported, or has no class of that name.
+            DeclarationError: A declaration in its module is wrong.
+            GraphError: Its module links a graph that has mistakes.
         """
         problem = self.problem
         if problem is not None:
             raise NotImportableError(self.qualname, problem)
+        target = str(self)
         if self.module is not None:
-            module = import_name(self.module, target=str(self))
+            module = import_name(self.module, target=target)
         else:
-            assert self.path is not None
-            module = import_file(Path(self.path), target=str(self))
-        found = find_attribute(module, self.qualname, target=str(self))
+            assert self.path is not None, "otherwise there was a problem"
+            module = import_file(Path(self.path), target=target)
+        found = find_attribute(module, self.qualname, target=target)
         if not isinstance(found, type):
-            raise NotImportableError(self.qualname, f"{self} is {type(found).__name__}, no class")
+            raise GraphLoadError(
+                target, f"{self.qualname} is {type(found).__name__}, no class", place_of(module)
+            )
         return found
 
     def to_data(self) -> dict[str, Any]:
@@ -102,8 +120,9 @@ class ImportTarget:
         return cls(data["module"], data["path"], data["qualname"])
 
 
-def _is_found(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except (ImportError, ValueError, AttributeError):
-        return False
+def _path_of(module: object) -> str | None:
+    """Absolute path of a module's file; None when it has none on this disk."""
+    file = getattr(module, "__file__", None)
+    if not isinstance(file, str) or not Path(file).is_file():
+        return None
+    return str(Path(file).resolve())

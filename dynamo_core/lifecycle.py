@@ -53,10 +53,10 @@ def find_hook_fault(function: Callable[..., Any], kind: str) -> str | None:
 
 def _mark(function: F, kind: str) -> F:
     if not inspect.isfunction(function):
-        code = getattr(getattr(function, "__func__", None), "__code__", None)
+        inner = getattr(function, "__func__", None)  # of a staticmethod or classmethod
         raise DeclarationError(
             f"@{kind} marks a method written with def or async def, got {type(function).__name__}",
-            None if code is None else locate_function(function.__func__),
+            locate_function(inner) if inspect.isfunction(inner) else None,
         )
     fault = find_hook_fault(function, kind)
     if fault is not None:

@@ -8,10 +8,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from dynamo_core.errors import GraphLoadError, Location
+from dynamo_core.errors import GraphLoadError
 from dynamo_core.graph import ServiceGraph, collect
-from dynamo_core.inspection import NO_SERVICE, is_service, short_name
-from dynamo_core.module_loading import find_attribute, import_file, import_name, put_first
+from dynamo_core.inspection import NO_SERVICE, Problems, inspect_service, is_service, short_name
+from dynamo_core.module_loading import find_attribute, import_file, import_name, place_of, put_first
 from dynamo_core.service_mark import service_mark
 from dynamo_core.source_location import locate_class
 
@@ -48,7 +48,7 @@ def load_graph(target: str, *, bindings: Mapping[tuple[str, str], str] = _NO_BIN
         raise GraphLoadError(
             target,
             f"{name} is {_described(found)}; wanted a class that is a service, or a graph made by link()",
-            _place(module),
+            place_of(module),
         )
     if not is_service(found):
         raise GraphLoadError(target, f"{short_name(found)} is no service: {NO_SERVICE}", locate_class(found))
@@ -88,14 +88,12 @@ def _only_root(module: ModuleType, target: str) -> object:
     if len(found) == 1:
         return next(iter(found.values()))
     if not found:
-        raise GraphLoadError(target, "its module has no graph and no class with @service", _place(module))
+        raise GraphLoadError(target, "its module has no graph and no class with @service", place_of(module))
     names = ", ".join(f"'{target}:{name}'" for name in found)
-    raise GraphLoadError(target, f"its module has several; name one: {names}", _place(module))
+    raise GraphLoadError(target, f"its module has several; name one: {names}", place_of(module))
 
 
 def _roots(services: Mapping[str, type]) -> dict[str, type]:
-    from dynamo_core.inspection import Problems, inspect_service
-
     read = [inspect_service(cls, Problems()) for cls in services.values()]
     needed = {edge.on for definition in read for edge in definition.dependencies.values()}
     return {name: cls for name, cls in services.items() if cls not in needed} or dict(services)
@@ -103,8 +101,3 @@ def _roots(services: Mapping[str, type]) -> dict[str, type]:
 
 def _described(value: object) -> str:
     return f"an instance of {type(value).__name__}" if not callable(value) else f"a {type(value).__name__}"
-
-
-def _place(module: ModuleType) -> Location | None:
-    file = getattr(module, "__file__", None)
-    return None if file is None else Location(file, 1)

@@ -63,5 +63,5 @@ def _look_up(text: str, scope: Scope) -> type:
         except AttributeError:
             raise LookupError(f"{found!r} has no {step!r}") from None
     if not isinstance(found, type):
-        raise LookupError(f"that is {type(found).__name__}, no class")
+        raise LookupError(f"that is {type(found).__name__}, no class")  # noqa: TRY004  # a wrong name
     return found

@@ -144,9 +144,8 @@ class _Reading:
         parameters = list(inspect.signature(self.method.function).parameters.values())[1:]
         for each in parameters:
             if each.kind in _NAMELESS:
-                stars = {each.VAR_POSITIONAL: "*", each.VAR_KEYWORD: "**"}.get(each.kind, "")
                 self._refuse(
-                    f"has parameter {stars + each.name!r}, which {_NAMELESS[each.kind]}: "
+                    f"has parameter {each.name!r}, which {_NAMELESS[each.kind]}: "
                     "the arguments of an endpoint travel by name, so that each needs one"
                 )
         named = [each for each in parameters if each.kind not in _NAMELESS]

@@ -86,6 +86,7 @@ def find_mark(cls: type, attribute: str, mark: str) -> Any:
 
 def find_hidden_function(value: object, mark: str) -> Callable[..., Any] | None:
     """The marked function inside a member that is no function itself; None when there is none."""
+    inner: object
     match value:
         case staticmethod() | classmethod():
             inner = value.__func__

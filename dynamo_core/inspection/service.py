@@ -229,21 +229,18 @@ class _Inspection:
                 "so leave __slots__ (slots=True) out",
                 self._location,
             )
-        init = self._cls.__init__
-        if not inspect.isfunction(init):
-            return
-        required = lifecycle.required_arguments(init)
+        init = inspect.getattr_static(self._cls, "__init__")
+        required = lifecycle.required_arguments(init) if inspect.isfunction(init) else []
         if required:
             self._problems.add(
                 f"{name}.__init__ wants {', '.join(map(repr, required))}: a worker builds the service without "
                 "arguments; give them defaults, or read settings from a ServiceContext",
-                self._place_of_init(init),
+                self._place_of(init),
             )
 
-    def _place_of_init(self, init: Any) -> Location:
-        owner = next(cls for cls in self._cls.__mro__ if "__init__" in vars(cls))
+    def _place_of(self, init: Any) -> Location:
         place = locate_function(init)
-        return place if place.file == locate_class(owner).file else self._location
+        return self._location if place.file.startswith("<") else place  # a generated one has no file
 
 
 def _is_asked(member: Member) -> bool:
