@@ -1,0 +1,48 @@
+"""The kit, on the provider in core."""
+
+from __future__ import annotations
+
+import pytest
+
+from dynamo_core.testing.conformance import (
+    CallConformance,
+    CancellationConformance,
+    ConcurrencyConformance,
+    DeadlineConformance,
+    ErrorConformance,
+    StreamConformance,
+    ValueConformance,
+)
+
+
+@pytest.fixture
+def provider_name() -> str:
+    return "inprocess"
+
+
+class TestCalls(CallConformance):
+    """Calls, in one process."""
+
+
+class TestStreams(StreamConformance):
+    """Streams, in one process."""
+
+
+class TestValues(ValueConformance):
+    """Values, in one process."""
+
+
+class TestErrors(ErrorConformance):
+    """Errors, in one process."""
+
+
+class TestCancellation(CancellationConformance):
+    """Cancellation, in one process."""
+
+
+class TestDeadlines(DeadlineConformance):
+    """Deadlines, in one process."""
+
+
+class TestConcurrency(ConcurrencyConformance):
+    """Concurrency, in one process."""
