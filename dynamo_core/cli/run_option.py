@@ -54,6 +54,7 @@ def ask_run(
         SilentRunError: Nobody was.
         DynamoError: What the run answered.
     """
+
     async def talk() -> T:
         from dynamo_core.control.client import ControlClient  # the transport, needed only now
 

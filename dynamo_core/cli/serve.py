@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import itertools
 import logging
 import os
 from pathlib import Path
@@ -34,18 +35,24 @@ class ServeCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Take the overrides out, wherever they stand before ``--``, and read the rest as usual."""
+        from dynamo_core.config.overrides import is_override
+
         end = args.index("--") if "--" in args else len(args)
-        overrides = [arg for arg in args[:end] if _is_override(arg)]
-        for override in overrides:
-            if "=" not in override:
-                raise click.UsageError(f"{override} needs a value: {override}=VALUE", ctx)
-        left = super().parse_args(ctx, [*(arg for arg in args[:end] if not _is_override(arg)), *args[end:]])
+        overrides = [arg for arg in args[:end] if is_override(arg)]
+        rest = [arg for arg in args[:end] if not is_override(arg)]
+        try:
+            left = super().parse_args(ctx, [*rest, *args[end:]])
+        except click.UsageError as exc:
+            hints = [
+                f"; a value is given with '=': {arg}={following}"
+                for arg, following in itertools.pairwise(args[:end])
+                if is_override(arg) and "=" not in arg and not following.startswith("-")
+            ]
+            if not hints:
+                raise
+            raise click.UsageError(f"{exc.message}{''.join(hints)}", ctx) from exc
         ctx.params["overrides"] = tuple(overrides)
         return left
-
-
-def _is_override(arg: str) -> bool:
-    return arg.startswith("--") and "." in arg.partition("=")[0]
 
 
 class ServeRequest(NamedTuple):
@@ -64,7 +71,8 @@ class ServeRequest(NamedTuple):
 
 HELP: Final = """Run the graph TARGET until Ctrl-C, SIGTERM or 'dynamo stop'.
 
-TARGET is package.module:Class, path/to/file.py:Class, or either with the name of what link() returned.
+TARGET is package.module:Class, path/to/file.py:Class, or either with the name of what link() returned; the name
+may be left out where there is only one.
 
 Settings of any service are overridden by --Service.key=value, and those of what runs it by
 --Service.ServiceArgs.key=value:
@@ -131,7 +139,7 @@ def _prepare(ctx: click.Context, request: ServeRequest) -> ServiceGraph:
     # click reads the variable too, for the sake of --help; the settings read it themselves, and can then name it
     is_from_line = ctx.get_parameter_source("file") is ParameterSource.COMMANDLINE
     settings = load_graph_settings(request.file if is_from_line else None, request.overrides, os.environ)
-    graph = settings.apply(load_graph(request.target))
+    graph = settings.apply(load_graph(request.target, bindings=settings.bindings()))
     if request.service_name is not None:
         graph = reduce_graph(ctx, graph, request.service_name, addresses)
     return _listen_where_told(ctx, graph, request)
@@ -139,17 +147,18 @@ def _prepare(ctx: click.Context, request: ServeRequest) -> ServiceGraph:
 
 def _listen_where_told(ctx: click.Context, graph: ServiceGraph, request: ServeRequest) -> ServiceGraph:
     """Apply ``--host`` and ``--port`` to the entry service."""
-    given = {"host": request.host, "port": request.port}
-    given = {name: value for name, value in given.items() if value is not None}
-    if not given:
-        return graph
     entry = graph.entry
-    if not entry.serves_http:
+    given = [name for name in ("host", "port") if getattr(request, name) is not None]
+    if given and not entry.serves_http:
         options = " and ".join(f"--{name}" for name in given)
         raise click.UsageError(
             f"{options}: {entry.name} has no @api endpoint, so HTTP does not reach it", ctx
         )
-    http = attrs.evolve(entry.config.http, **given)
+    http = entry.config.http
+    if request.host is not None:
+        http = attrs.evolve(http, host=request.host)
+    if request.port is not None:
+        http = attrs.evolve(http, port=request.port)
     return graph.with_configs({entry.name: attrs.evolve(entry.config, http=http)})
 
 
