@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final
 
-from dynamo_core.channel import Buffer, CallOptions, Channel
+from dynamo_core.channel import Buffer, CallOptions, Channel, Routing
+from dynamo_core.errors import (
+    CallTimeoutError,
+    OverloadedError,
+    ServiceUnavailableError,
+    WorkerLostError,
+)
+from dynamo_core.transport.client_connection import ClientConnection, Expired, Lost, TooManyOpenCalls
+from dynamo_core.transport.client_stream import EndOfStream
 from dynamo_core.transport.limits import DEFAULT_LIMITS, TransportLimits
+from dynamo_core.transport.messages import MAX_OPEN_CALLS, encode_metadata
+from dynamo_core.transport.retry_budget import RetryBudget
+from dynamo_core.transport.routing import Router
+from dynamo_core.transport.slot_link import SlotLink
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -13,29 +27,285 @@ if TYPE_CHECKING:
     from dynamo_core.definition import EndpointDefinition
     from dynamo_core.transport.membership import Member
 
+SETTLE_S: Final = 0.02
+"""How long the first calls wait for more than the first slot to be connected, so that they spread."""
+
+LARGEST_MOVES: Final = 16
+"""Workers that one call may be moved away from before any has begun it."""
+
+_monotonic: Final = time.monotonic
+
 
 class SlotChannel(Channel):
-    """A channel to the workers of one service."""
+    """A channel to the workers of one service.
+
+    It connects to every member in the background; a slot gets calls once it has answered the handshake, and none
+    from the moment on at which its connection ends or its worker says that it goes away. Calls for which there is
+    no slot wait, first come first served.
+
+    A call whose worker is lost is made again on another slot if it had not begun; else only if its endpoint is
+    idempotent, within a budget, and for a stream only if none of its items was delivered.
+
+    Used from one event loop.
+
+    Args:
+        service: Name of the service.
+        run_id: Id of the run; workers of another run are refused.
+        limits: Of this side.
+    """
 
     def __init__(self, service: str, *, run_id: str, limits: TransportLimits = DEFAULT_LIMITS) -> None:
         self._service = service
+        self._run_id = run_id
+        self._limits = limits
+        self._links: dict[int, SlotLink] = {}
+        self._former: set[SlotLink] = set()
+        self._usable: list[ClientConnection] = []
+        self._waiting: dict[asyncio.Future[None], None] = {}
+        self._router = Router()
+        self._budget = RetryBudget()
+        self._settle_timer: asyncio.TimerHandle | None = None
+        self._has_settled = False
+        self._is_closed = False
 
     @property
     def service(self) -> str:
         """Name of the service."""
         return self._service
 
+    @property
+    def usable_slots(self) -> tuple[int, ...]:
+        """Slots that take calls now."""
+        return tuple(connection.welcome.slot for connection in self._usable)
+
+    # --- who serves ---
+
     def set_members(self, members: Sequence[Member]) -> None:
-        """Take in who serves the service now."""
-        raise NotImplementedError
+        """Take in who serves the service now; slots that are not named get no new calls.
+
+        Must be called on the event loop that the channel is used from.
+        """
+        if self._is_closed:
+            return
+        wanted = {member.slot: member for member in members}
+        for slot in self._links.keys() - wanted.keys():
+            link = self._links.pop(slot)
+            self._former = {each for each in self._former if not each.is_done} | {link}
+            link.leave()
+        for slot, member in wanted.items():
+            if slot in self._links:
+                self._links[slot].update(member)
+            else:
+                self._links[slot] = self._new_link(member)
+        self._links = dict(sorted(self._links.items()))
+        self._refresh()
+
+    def _new_link(self, member: Member) -> SlotLink:
+        return SlotLink(
+            member,
+            run_id=self._run_id,
+            service=self._service,
+            limits=self._limits,
+            on_change=self._refresh,
+        )
+
+    def _refresh(self) -> None:
+        """Work out anew which slots take calls, and let in who waits for one."""
+        usable = [
+            link.connection
+            for link in self._links.values()
+            if link.connection is not None and link.connection.is_usable
+        ]
+        if usable and not self._has_settled and not self._usable:
+            if any(link.is_settling for link in self._links.values()):
+                if self._settle_timer is None:
+                    self._settle_timer = asyncio.get_running_loop().call_later(SETTLE_S, self._settle)
+                return
+            self._has_settled = True
+        self._usable = usable
+        if usable or any(link.refusal is not None for link in self._links.values()):
+            self._wake()
+
+    def _settle(self) -> None:
+        self._has_settled = True
+        self._refresh()
+
+    # --- calls ---
 
     async def call(self, endpoint: EndpointDefinition, arguments: bytes, options: CallOptions) -> Buffer:
-        raise NotImplementedError
+        """Make one call.
 
-    def stream(
+        Raises:
+            CallTimeoutError: Its time ran out; the worker has been told to cancel it.
+            ServiceUnavailableError: No worker took it, or the channel is closed.
+            WorkerLostError: Its worker was lost after it may have begun.
+            OverloadedError: The caller has too many open calls.
+            UnsupportedValueError: The worker reads no arguments as long as these.
+            CallError: What the worker answered.
+        """
+        timeout_s = options.timeout_s
+        deadline = None if timeout_s is None else _monotonic() + timeout_s
+        metadata = encode_metadata(options.metadata) if options.metadata else b""
+        routing = options.routing
+        name = endpoint.name.encode()
+        budget = self._budget
+        moves = 0
+        while True:
+            connection = self._router.pick(self._usable, routing)
+            if connection is None:
+                connection = await self._wait_for_slot(endpoint, options, deadline)
+            budget.calls += 1
+            try:
+                number, future = connection.start_call(name, arguments, metadata, deadline)
+            except TooManyOpenCalls:
+                raise self._overloaded(endpoint) from None
+            try:
+                outcome = await future
+            except BaseException:
+                connection.cancel(number)
+                raise
+            if not isinstance(outcome, BaseException):
+                return outcome  # type: ignore[no-any-return]  # bytes or a view
+            moves += 1
+            self._check_again(outcome, connection, endpoint, options, moves)
+
+    async def stream(
         self, endpoint: EndpointDefinition, arguments: bytes, options: CallOptions
     ) -> AsyncGenerator[Buffer, None]:
-        raise NotImplementedError
+        """Make one call whose result is a stream; closing it early cancels it.
+
+        Raises:
+            CallError: As :meth:`call`, also after some items.
+        """
+        timeout_s = options.timeout_s
+        deadline = None if timeout_s is None else _monotonic() + timeout_s
+        metadata = encode_metadata(options.metadata)
+        moves = 0
+        has_given = False
+        while True:
+            connection = self._router.pick(self._usable, options.routing)
+            if connection is None:
+                connection = await self._wait_for_slot(endpoint, options, deadline)
+            self._budget.calls += 1
+            try:
+                stream = connection.start_stream(endpoint.name.encode(), arguments, metadata, deadline)
+            except TooManyOpenCalls:
+                raise self._overloaded(endpoint) from None
+            try:
+                while True:
+                    array = await stream.take()
+                    has_given = True
+                    yield array
+            except EndOfStream:
+                return
+            except (Lost, Expired) as exc:
+                outcome = exc
+            finally:
+                connection.cancel(stream.number)
+            moves += 1
+            self._check_again(outcome, connection, endpoint, options, moves, is_fresh=not has_given)
+
+    def _check_again(  # noqa: PLR0913  # what it judges by
+        self,
+        outcome: BaseException,
+        connection: ClientConnection,
+        endpoint: EndpointDefinition,
+        options: CallOptions,
+        moves: int,
+        *,
+        is_fresh: bool = True,
+    ) -> None:
+        """Return if a call may be made again after *outcome*; else raise what its caller meets."""
+        if isinstance(outcome, Expired):
+            raise self._timed_out(endpoint, options)
+        if not isinstance(outcome, Lost):
+            raise outcome
+        if not outcome.begun:
+            if moves <= LARGEST_MOVES:
+                self._budget.calls -= 1
+                return
+        elif endpoint.idempotent and is_fresh and self._budget.take():
+            self._budget.calls -= 1
+            return
+        welcome = connection.welcome
+        raise WorkerLostError(
+            self._service,
+            welcome.slot,
+            endpoint=endpoint.name,
+            begun=outcome.begun,
+            reason=f"process {welcome.pid}: {outcome.reason}",
+        )
+
+    def _timed_out(self, endpoint: EndpointDefinition, options: CallOptions) -> CallTimeoutError:
+        return CallTimeoutError(self._service, endpoint.name, timeout_s=options.timeout_s)
+
+    def _overloaded(self, endpoint: EndpointDefinition) -> OverloadedError:
+        return OverloadedError(self._service, endpoint.name, limit=MAX_OPEN_CALLS)
+
+    # --- waiting ---
+
+    async def _wait_for_slot(
+        self, endpoint: EndpointDefinition, options: CallOptions, deadline: float | None
+    ) -> ClientConnection:
+        """Wait until there is a slot for a call."""
+        give_up = _monotonic() + self._limits.unavailable_timeout_s
+        until = give_up if deadline is None else min(deadline, give_up)
+        while True:
+            self._check_possible(options.routing)
+            waiting = asyncio.get_running_loop().create_future()
+            self._waiting[waiting] = None
+            try:
+                async with asyncio.timeout(until - _monotonic()):
+                    await waiting
+            except TimeoutError:
+                if deadline is not None and deadline <= give_up:
+                    raise self._timed_out(endpoint, options) from None
+                raise ServiceUnavailableError(self._service, self._describe(options.routing)) from None
+            finally:
+                del self._waiting[waiting]
+            connection = self._router.pick(self._usable, options.routing)
+            if connection is not None:
+                return connection
+
+    def _check_possible(self, routing: Routing) -> None:
+        """Refuse a call for which no slot can come to be."""
+        if self._is_closed:
+            raise ServiceUnavailableError(self._service, "the channel is closed")
+        links = self._links
+        if not links:
+            return
+        if not isinstance(routing, str):
+            if routing not in links:
+                known = ", ".join(map(str, links))
+                raise ServiceUnavailableError(
+                    self._service, f"there is no slot {routing}; there are: {known}"
+                )
+            links = {routing: links[routing]}
+        if all(link.refusal is not None for link in links.values()):
+            raise ServiceUnavailableError(self._service, self._describe(routing))
+
+    def _describe(self, routing: Routing) -> str:
+        """What each slot said last."""
+        if not self._links:
+            return "no worker of it is known"
+        links = self._links.values() if isinstance(routing, str) else [self._links[routing]]
+        return "; ".join(f"slot {link.member.slot}: {link.last_word}" for link in links)
+
+    # --- ending ---
 
     async def aclose(self) -> None:
-        raise NotImplementedError
+        """Close every connection; calls that are open or wait end with ``ServiceUnavailableError``."""
+        self._is_closed = True
+        if self._settle_timer is not None:
+            self._settle_timer.cancel()
+        outcome = ServiceUnavailableError(self._service, "the channel was closed")
+        for link in [*self._links.values(), *self._former]:
+            await link.aclose(outcome)
+        self._usable = []
+        self._wake()
+
+    def _wake(self) -> None:
+        """Have every call that waits look for a slot again, oldest first."""
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_result(None)

@@ -1,0 +1,207 @@
+"""One end of a connection: frames in, frames out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Final
+
+from dynamo_core.errors import ProtocolError
+from dynamo_core.transport.frames import FrameDecoder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dynamo_core.transport.frames import Buffer, Frame
+
+logger = logging.getLogger(__name__)
+
+LARGE_BYTES: Final = 32 * 1024
+"""From here on a body is written by itself, so that joining frames does not copy it."""
+
+CHUNK_BYTES: Final = 256 * 1024
+"""What is given to the event loop at once of a large body; asyncio copies what the kernel does not take."""
+
+HIGH_WATER_BYTES: Final = 256 * 1024
+"""Unsent bytes in the event loop from which on nothing more is given to it."""
+
+
+class FramedConnection(asyncio.BufferedProtocol):
+    """Reads frames from a transport, and writes those of one turn of the loop together.
+
+    A subclass takes frames in by :meth:`_take`. Whoever makes one waits for :attr:`closed` after :meth:`close` or
+    :meth:`abort`.
+
+    Args:
+        loop: The running loop.
+        max_frame_bytes: Longest frame to read.
+
+    Attributes:
+        closed: Done once the connection is gone.
+        is_congested: Whether the peer does not read what was sent.
+    """
+
+    _transport: asyncio.Transport
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, max_frame_bytes: int) -> None:
+        self._loop = loop
+        self._decoder = FrameDecoder(max_frame_bytes)
+        self._received = self._decoder.received
+        self._unsent: list[Buffer] = []
+        self._has_large = False
+        self._is_flush_due = False
+        self.is_congested = False
+        self.closed: asyncio.Future[None] = loop.create_future()
+        self._writable: asyncio.Future[None] | None = None
+
+    # --- what a subclass does ---
+
+    def _take(self, frames: Iterator[Frame]) -> None:
+        """Take in frames, all of them.
+
+        Raises:
+            ProtocolError: The peer may not send one of these; the connection is cut.
+        """
+        raise NotImplementedError
+
+    def _congestion_changed(self) -> None:
+        """The peer has stopped reading, or reads again."""
+
+    def _lost(self, reason: str) -> None:
+        """The connection is gone."""
+        raise NotImplementedError
+
+    # --- sending ---
+
+    def _send(self, head: bytes, body: Buffer = b"") -> None:
+        """Send one frame by the end of this turn of the loop."""
+        unsent = self._unsent
+        if not self._is_flush_due:
+            self._is_flush_due = True
+            self._loop.call_soon(self._flush)
+        unsent.append(head)
+        if body:
+            unsent.append(body)
+            if len(body) >= LARGE_BYTES:
+                self._has_large = True
+
+    def _flush(self) -> None:
+        """Give what is unsent to the event loop, as far as it takes it."""
+        self._is_flush_due = False
+        unsent = self._unsent
+        if not unsent or self.is_congested:
+            return
+        if self._transport.is_closing():
+            unsent.clear()
+            return
+        if self._has_large:
+            self._flush_large()
+            return
+        data = b"".join(unsent) if len(unsent) > 1 else unsent[0]
+        unsent.clear()
+        self._transport.write(data)
+
+    def _flush_large(self) -> None:
+        unsent = self._unsent
+        while unsent and not self.is_congested:
+            count = next((i for i, part in enumerate(unsent) if len(part) >= LARGE_BYTES), len(unsent))
+            if count:
+                data = b"".join(unsent[:count])
+                del unsent[:count]
+                self._transport.write(data)
+                continue
+            view = memoryview(unsent[0])
+            if len(view) > CHUNK_BYTES:
+                unsent[0] = view[CHUNK_BYTES:]
+                self._transport.write(view[:CHUNK_BYTES])
+            else:
+                del unsent[0]
+                self._transport.write(view)
+        if not unsent:
+            self._has_large = False
+
+    @property
+    def has_unsent(self) -> bool:
+        """Whether something has not yet been given to the kernel."""
+        return bool(self._unsent) or (not self.closed.done() and self._transport.get_write_buffer_size() > 0)
+
+    async def writable(self) -> None:
+        """Wait until the peer reads what was sent, or is gone."""
+        while self.is_congested and not self.closed.done():
+            if self._writable is None:
+                self._writable = self._loop.create_future()
+            await asyncio.shield(self._writable)
+
+    # --- ending ---
+
+    def close(self) -> None:
+        """Close once everything is sent; nothing more is read. Safe to call twice."""
+        if not self.closed.done():
+            self._flush()
+            if self._unsent:  # the peer does not read
+                self._transport.abort()
+            else:
+                self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once. Safe to call twice."""
+        if not self.closed.done():
+            self._transport.abort()
+
+    def receive_leftover(self, data: bytes) -> None:
+        """Take in bytes that came together with the handshake."""
+        self._guard(self._decoder.feed(data))
+
+    # --- what the event loop calls ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._decoder.buffer()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._guard(self._received(nbytes))
+
+    def _guard(self, frames: Iterator[Frame]) -> None:
+        try:
+            self._take(frames)
+        except ProtocolError as exc:
+            logger.warning("%s: a connection is cut: %s", self, exc)
+            self._cut(str(exc))
+
+    def _cut(self, reason: str) -> None:
+        """End the connection because of what the peer sent."""
+        self._reason = reason
+        self.abort()
+
+    _reason: str = ""
+
+    def eof_received(self) -> bool:
+        self.abort()
+        return False
+
+    def pause_writing(self) -> None:
+        self.is_congested = True
+        self._congestion_changed()
+
+    def resume_writing(self) -> None:
+        self.is_congested = False
+        self._flush()
+        if not self.is_congested:
+            self._wake_writers()
+            self._congestion_changed()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.closed.done():
+            self.closed.set_result(None)
+        self._unsent.clear()
+        self._wake_writers()
+        self._lost(self._reason or (str(exc) if exc is not None else "the connection was closed"))
+
+    def _wake_writers(self) -> None:
+        writable, self._writable = self._writable, None
+        if writable is not None and not writable.done():
+            writable.set_result(None)

@@ -1,0 +1,58 @@
+"""Which of several usable connections takes the next call."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dynamo_core.channel import Routing
+    from dynamo_core.transport.client_connection import ClientConnection
+
+
+class Router:
+    """Picks connections; remembers whose turn it is."""
+
+    __slots__ = ("_turn",)
+
+    def __init__(self) -> None:
+        self._turn = -1
+
+    def pick(self, usable: Sequence[ClientConnection], routing: Routing) -> ClientConnection | None:
+        """Pick one of *usable*; None when there is none that *routing* allows.
+
+        Raises:
+            ValueError: There is no such routing.
+        """
+        if routing == "round_robin":
+            return self._next(usable)
+        if routing == "random":
+            return random.choice(usable) if usable else None  # noqa: S311  # no secret
+        if routing == "least_loaded":
+            return self._least_loaded(usable)
+        if isinstance(routing, int) and not isinstance(routing, bool):
+            return next((each for each in usable if each.welcome.slot == routing), None)
+        raise ValueError(
+            f"routing must be round_robin, random, least_loaded or a slot's number, got {routing!r}"
+        )
+
+    def _next(self, usable: Sequence[ClientConnection]) -> ClientConnection | None:
+        if not usable:
+            return None
+        self._turn = turn = (self._turn + 1) % len(usable)
+        return usable[turn]
+
+    def _least_loaded(self, usable: Sequence[ClientConnection]) -> ClientConnection | None:
+        """The one with the fewest open calls; among equals, each in its turn."""
+        if not usable:
+            return None
+        self._turn = turn = (self._turn + 1) % len(usable)
+        best = usable[turn]
+        fewest = best.open_calls
+        for index in range(turn + 1 - len(usable), turn):
+            each = usable[index]
+            if each.open_calls < fewest:
+                best, fewest = each, each.open_calls
+        return best

@@ -1,0 +1,172 @@
+"""The worker's end of one stream: items go out together where they are ready together."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from dynamo_core.errors import UnsupportedValueError
+from dynamo_core.transport.frames import ITEMS, encode_head
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+
+    from dynamo_core.transport.server_connection import ServerConnection
+
+QUIET_S: Final = 0.001
+"""An item is sent at once when nothing of its stream went out for that long; else it may wait for others."""
+
+LARGEST_BATCH_ITEMS: Final = 512
+BATCH_BYTES: Final = 64 * 1024
+"""What a frame of several items should not pass by much."""
+
+_monotonic: Final = time.monotonic
+
+
+class StreamSender:
+    """Sends the items of one stream as far as its reader allows.
+
+    Args:
+        connection: Where they go.
+        number: Number of the call.
+        encode: Encodes items as one array.
+
+    Attributes:
+        number: Number of the call.
+    """
+
+    __slots__ = (
+        "_batch",
+        "_connection",
+        "_credit_bytes",
+        "_credit_items",
+        "_encode",
+        "_quiet_at",
+        "_room",
+        "_roomy",
+        "_size_items",
+        "_timer",
+        "number",
+    )
+
+    def __init__(
+        self, connection: ServerConnection, number: int, encode: Callable[[list[object]], bytes]
+    ) -> None:
+        self.number = number
+        self._connection = connection
+        self._encode = encode
+        self._credit_items = connection.hello.stream_window_items
+        self._credit_bytes = connection.hello.stream_window_bytes
+        self._roomy: asyncio.Future[None] | None = None
+        self._batch: list[object] = []
+        self._quiet_at = 0.0
+        self._size_items = LARGEST_BATCH_ITEMS
+        self._room = min(self._size_items, self._credit_items)
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def send_all(self, items: AsyncGenerator[Any, None]) -> None:
+        """Send every item; returns when the last one is on its way.
+
+        Raises:
+            UnsupportedValueError: An item cannot be sent; those before it were.
+            Exception: What the source raised; the items before it were sent.
+        """
+        try:
+            async for item in items:
+                batch = self._batch
+                batch.append(item)
+                if len(batch) >= self._room or _monotonic() >= self._quiet_at:
+                    await self._send_and_wait()
+                elif self._timer is None:
+                    delay_s = max(0.0, self._quiet_at - _monotonic())
+                    self._timer = self._connection.loop.call_later(delay_s, self._send_late)
+        except Exception:
+            self._send()
+            raise
+        else:
+            self._send()
+        finally:
+            self._stop_timer()
+
+    def add_credit(self, items: int, size_bytes: int) -> None:
+        """The reader allows more."""
+        self._credit_items += items
+        self._credit_bytes += size_bytes
+        self._update_room()
+        if self._may_send and self._roomy is not None and not self._roomy.done():
+            self._roomy.set_result(None)
+
+    @property
+    def _may_send(self) -> bool:
+        return self._credit_items > 0 and self._credit_bytes > 0
+
+    async def _send_and_wait(self) -> None:
+        """Send what is there once that is allowed; return once more is, and others have had their turn."""
+        await self._wait_for_credit()
+        self._send()
+        self._connection.flush()
+        await asyncio.sleep(
+            0
+        )  # the loop writes, and a source that never waits does not keep others from running
+        await self._wait_for_credit()
+        if self._connection.is_congested:
+            await self._connection.writable()
+
+    async def _wait_for_credit(self) -> None:
+        while not self._may_send:
+            self._roomy = self._connection.loop.create_future()
+            try:
+                await self._roomy
+            finally:
+                self._roomy = None
+
+    def _send_late(self) -> None:
+        """The source is slow: do not keep what it has given for longer."""
+        self._timer = None
+        if not self._may_send:
+            return
+        try:
+            self._send()
+        except UnsupportedValueError as exc:
+            self._connection.fail(self.number, exc)
+        self._connection.flush()
+
+    def _send(self) -> None:
+        """Send what is there."""
+        self._stop_timer()
+        if not self._batch:
+            return
+        batch, self._batch = self._batch, []
+        try:
+            array = self._encode(batch)
+        except UnsupportedValueError:
+            for item in batch:
+                self._send_array([item], self._encode([item]))
+            raise
+        self._send_array(batch, array)
+        self._quiet_at = _monotonic() + QUIET_S
+
+    def _send_array(self, batch: list[object], array: bytes) -> None:
+        size = len(array)
+        if size > BATCH_BYTES and len(batch) > 1:
+            self._size_items = max(1, len(batch) * BATCH_BYTES // size)
+            middle = len(batch) // 2
+            for half in (batch[:middle], batch[middle:]):
+                self._send_array(half, self._encode(half))
+            return
+        if self._size_items < LARGEST_BATCH_ITEMS and size < BATCH_BYTES // 4:
+            self._size_items = min(LARGEST_BATCH_ITEMS, 2 * self._size_items)
+        self._connection.check_size(size, "an item")
+        self._credit_items -= len(batch)
+        self._credit_bytes -= size
+        self._update_room()
+        self._connection.send_frame(encode_head(ITEMS, self.number, size), array)
+
+    def _update_room(self) -> None:
+        self._room = min(self._size_items, self._credit_items) if self._may_send else 1
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
