@@ -99,9 +99,8 @@ class Bridge:
                 yield item
         finally:
             self._stop(pump)
-            with contextlib.suppress(concurrent.futures.CancelledError):
-                if not self._is_own_loop():  # the collector may end an iteration anywhere
-                    running.result()
+            if asyncio._get_running_loop() is None:  # the collector may end an iteration on a loop
+                concurrent.futures.wait([running])
 
     async def follow_stream(
         self, open_source: Callable[[], AsyncGenerator[Any, None]]
@@ -118,15 +117,11 @@ class Bridge:
                 yield item
         finally:
             self._stop(pump)
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wrap_future(running)
+            await asyncio.wait([asyncio.wrap_future(running)])
 
     def _stop(self, pump: Pump) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has been closed, and the pump with it
             self._loop.call_soon_threadsafe(pump.stop)
-
-    def _is_own_loop(self) -> bool:
-        return asyncio._get_running_loop() is self._loop
 
     def _cancelled(self, call: CallContext | None) -> Exception:
         if call is not None and call.is_cancelled:

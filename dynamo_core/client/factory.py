@@ -8,7 +8,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 from dynamo_core.client.link import LINK, ClientLink
-from dynamo_core.client.methods import ClientEndpoint, make_method
+from dynamo_core.client.methods import ClientEndpoint
 from dynamo_core.errors import ServiceUnavailableError
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def _make_class(inner: type, definition: ServiceDefinition) -> type:
         DEFINITION: definition,
     }
     for endpoint in definition.endpoints.values():
-        namespace[endpoint.attribute] = make_method(ClientEndpoint(definition, endpoint), inner)
+        namespace[endpoint.attribute] = ClientEndpoint(definition, endpoint, inner).method
     return type(f"{inner.__name__}Client", (_Client,), namespace)
 
 

@@ -1,4 +1,8 @@
-"""The methods of a client class: one for each endpoint, called the way its kind is called everywhere."""
+"""The methods of a client class, and every other way of calling an endpoint.
+
+For each endpoint there are two functions, one for event loops and one for threads without; the class gets the one
+that its kind calls for, and the views of :mod:`dynamo_core.client.views` bind the other one to a client.
+"""
 
 from __future__ import annotations
 
@@ -9,61 +13,109 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dynamo_core.client.bridge import Bridge
 from dynamo_core.client.link import LINK, ClientLink
-from dynamo_core.definition import EndpointKind
 from dynamo_core.errors import BlockingCallError
+from dynamo_core.host.context import CURRENT_CALL
 from dynamo_core.values import EndpointCodec
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterator
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator
 
-    from dynamo_core.channel import CallOptions
+    from dynamo_core.channel import Buffer, CallOptions
     from dynamo_core.definition import EndpointDefinition, ServiceDefinition
 
 ENDPOINT: Final = "__dynamo_client_endpoint__"
 """Attribute of a client's methods that holds their :class:`ClientEndpoint`."""
 
+_running_loop: Final = asyncio._get_running_loop
+
 
 class ClientEndpoint:
-    """One endpoint as a caller has it: every way of calling it.
+    """One endpoint as a caller has it.
 
     Args:
         definition: The service.
         endpoint: The endpoint.
+        inner: The user's class, whose method lends its name, text and signature.
+
+    Attributes:
+        service: Name of the service.
+        endpoint: The endpoint.
+        codec: Its codec.
+        timeout_s: Seconds a call may take when its caller sets no limit.
+        address: Names of the service and of the endpoint.
+        for_loops: The function that event loops call: a coroutine function, or an async generator function.
+        for_threads: The function that blocks.
     """
 
-    def __init__(self, definition: ServiceDefinition, endpoint: EndpointDefinition) -> None:
+    def __init__(self, definition: ServiceDefinition, endpoint: EndpointDefinition, inner: type) -> None:
         self.service = definition.name
         self.endpoint = endpoint
         self.codec = EndpointCodec(definition.name, endpoint)
         own = endpoint.timeout_s
         self.timeout_s = definition.config.traffic.timeout_s if own is None else own
+        self.address = (definition.name, endpoint.name)
+        is_stream = endpoint.kind.is_stream
+        self.for_loops = self._name(_make_stream(self) if is_stream else _make_call(self), inner)
+        self.for_threads = self._name(_make_iterate(self) if is_stream else _make_block(self), inner)
 
     @property
-    def kind(self) -> EndpointKind:
-        """How the endpoint is written."""
-        return self.endpoint.kind
+    def method(self) -> Callable[..., Any]:
+        """The function that belongs to its kind."""
+        return self.for_threads if self.endpoint.kind.is_sync else self.for_loops
 
-    async def call(self, link: ClientLink, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Call it from any event loop."""
-        payload = self.codec.encode_arguments(args, kwargs)
-        options = link.options(self.timeout_s)
-        going = link.channel.call(self.endpoint, payload, options)
-        if asyncio.get_running_loop() is link.loop:
-            return self.codec.decode_result(await going)
-        return self.codec.decode_result(await Bridge(link.loop, self.service).follow(going))
+    def refuse_on_loop(self) -> None:
+        """Make sure that this thread runs no event loop.
 
-    async def stream(
-        self, link: ClientLink, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> AsyncGenerator[Any, None]:
-        """Stream it from any event loop."""
-        payload = self.codec.encode_arguments(args, kwargs)
-        options = link.options(self.timeout_s)
-        open_source = functools.partial(link.channel.stream, self.endpoint, payload, options)
-        if asyncio.get_running_loop() is link.loop:
+        Raises:
+            BlockingCallError: It does.
+        """
+        if _running_loop() is not None:
+            view = "to_async_stream" if self.endpoint.kind.is_stream else "to_async"
+            raise BlockingCallError(self.service, self.endpoint.attribute, view=view)
+
+    def _name(self, function: Callable[..., Any], inner: type) -> Callable[..., Any]:
+        attribute = self.endpoint.attribute
+        declared = inspect.getattr_static(inner, attribute, None)
+        if inspect.isfunction(declared):
+            functools.update_wrapper(function, declared, updated=())
+        else:
+            function.__name__ = attribute
+            function.__doc__ = self.endpoint.doc or None
+        function.__qualname__ = f"{inner.__name__}Client.{attribute}"
+        setattr(function, ENDPOINT, self)
+        return function
+
+
+def _make_call(called: ClientEndpoint) -> Callable[..., Coroutine[Any, Any, Any]]:
+    codec, timeout_s, endpoint = called.codec, called.timeout_s, called.endpoint
+
+    async def call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        link: ClientLink = getattr(self, LINK)
+        payload = codec.encode_arguments(args, kwargs)
+        options = link.options(timeout_s)
+        if _running_loop() is not link.loop:
+            going = _carry(called, link, payload, options)
+            return codec.decode_result(await Bridge(link.loop, called.service).follow(going))
+        if options.timeout_s is None:
+            return codec.decode_result(await link.channel.call(endpoint, payload, options))
+        return codec.decode_result(await _carry(called, link, payload, options))
+
+    return call
+
+
+def _make_stream(called: ClientEndpoint) -> Callable[..., AsyncGenerator[Any, None]]:
+    timeout_s, endpoint = called.timeout_s, called.endpoint
+    decode = called.codec.decode_items
+
+    async def stream(self: Any, /, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
+        link: ClientLink = getattr(self, LINK)
+        payload = called.codec.encode_arguments(args, kwargs)
+        options = link.options(timeout_s)
+        open_source = functools.partial(link.channel.stream, endpoint, payload, options)
+        if _running_loop() is link.loop:
             batches = open_source()
         else:
-            batches = Bridge(link.loop, self.service).follow_stream(open_source)
-        decode = self.codec.decode_items
+            batches = Bridge(link.loop, called.service).follow_stream(open_source)
         try:
             async for batch in batches:
                 for item in decode(batch):
@@ -71,107 +123,50 @@ class ClientEndpoint:
         finally:
             await batches.aclose()
 
-    def block(self, link: ClientLink, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Call it from a thread without an event loop.
-
-        Raises:
-            BlockingCallError: This thread runs one.
-        """
-        self._refuse_on_loop("to_async")
-        payload = self.codec.encode_arguments(args, kwargs)
-        options = link.options(self.timeout_s)
-        bridge = Bridge(link.loop, self.service)
-        return self.codec.decode_result(bridge.wait(self._carry(link, payload, options)))
-
-    def iterate(self, link: ClientLink, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[Any]:
-        """Stream it from a thread without an event loop.
-
-        Raises:
-            BlockingCallError: This thread runs one.
-        """
-        self._refuse_on_loop("to_async_stream")
-        payload = self.codec.encode_arguments(args, kwargs)
-        return self._iterate(link, payload)
-
-    def _iterate(self, link: ClientLink, payload: bytes) -> Iterator[Any]:
-        options = link.options(self.timeout_s)
-        open_source = functools.partial(link.channel.stream, self.endpoint, payload, options)
-        batches = Bridge(link.loop, self.service).iterate(open_source)
-        try:
-            for batch in batches:
-                yield from self.codec.decode_items(batch)
-        finally:
-            batches.close()
-
-    async def _carry(self, link: ClientLink, payload: bytes, options: CallOptions) -> Any:
-        return await link.channel.call(self.endpoint, payload, options)
-
-    def _refuse_on_loop(self, view: str) -> None:
-        if asyncio._get_running_loop() is not None:
-            raise BlockingCallError(self.service, self.endpoint.attribute, view=view)
-
-
-def make_method(called: ClientEndpoint, inner: type) -> Callable[..., Any]:
-    """Make the method of a client class for one endpoint.
-
-    Args:
-        called: The endpoint.
-        inner: The user's class, whose method lends its name, text and signature.
-    """
-    method = _MAKERS[called.kind](called)
-    declared = inspect.getattr_static(inner, called.endpoint.attribute, None)
-    if inspect.isfunction(declared):
-        functools.update_wrapper(method, declared, updated=())
-    else:
-        method.__name__ = called.endpoint.attribute
-        method.__doc__ = called.endpoint.doc or None
-    method.__qualname__ = f"{inner.__name__}Client.{called.endpoint.attribute}"
-    setattr(method, ENDPOINT, called)
-    return method
-
-
-def _unary(called: ClientEndpoint) -> Callable[..., Any]:
-    codec, timeout_s, endpoint = called.codec, called.timeout_s, called.endpoint
-
-    async def call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-        link: ClientLink = getattr(self, LINK)
-        if asyncio._get_running_loop() is not link.loop:
-            return await called.call(link, args, kwargs)
-        payload = codec.encode_arguments(args, kwargs)
-        return codec.decode_result(await link.channel.call(endpoint, payload, link.options(timeout_s)))
-
-    return call
-
-
-def _stream(called: ClientEndpoint) -> Callable[..., Any]:
-    async def stream(self: Any, /, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
-        items = called.stream(getattr(self, LINK), args, kwargs)
-        try:
-            async for item in items:
-                yield item
-        finally:
-            await items.aclose()
-
     return stream
 
 
-def _sync(called: ClientEndpoint) -> Callable[..., Any]:
-    def call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-        return called.block(getattr(self, LINK), args, kwargs)
+def _make_block(called: ClientEndpoint) -> Callable[..., Any]:
+    codec, timeout_s, _endpoint = called.codec, called.timeout_s, called.endpoint
 
-    return call
+    def block(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        called.refuse_on_loop()
+        link: ClientLink = getattr(self, LINK)
+        payload = codec.encode_arguments(args, kwargs)
+        going = _carry(called, link, payload, link.options(timeout_s))
+        return codec.decode_result(Bridge(link.loop, called.service).wait(going))
+
+    return block
 
 
-def _sync_stream(called: ClientEndpoint) -> Callable[..., Any]:
+def _make_iterate(called: ClientEndpoint) -> Callable[..., Iterator[Any]]:
+    codec, timeout_s, endpoint = called.codec, called.timeout_s, called.endpoint
+
     def iterate(self: Any, /, *args: Any, **kwargs: Any) -> Iterator[Any]:
-        return called.iterate(getattr(self, LINK), args, kwargs)
+        called.refuse_on_loop()
+        return steps(getattr(self, LINK), codec.encode_arguments(args, kwargs))
+
+    def steps(link: ClientLink, payload: bytes) -> Generator[Any, None, None]:
+        options = link.options(timeout_s)
+        open_source = functools.partial(link.channel.stream, endpoint, payload, options)
+        batches = Bridge(link.loop, called.service).iterate(open_source)
+        try:
+            for batch in batches:
+                called.refuse_on_loop()
+                yield from codec.decode_items(batch)
+        finally:
+            batches.close()
 
     return iterate
 
 
-_MAKERS: Final = {
-    EndpointKind.UNARY: _unary,
-    EndpointKind.STREAM: _stream,
-    EndpointKind.SYNC: _sync,
-    EndpointKind.SYNC_STREAM: _sync_stream,
-}
+async def _carry(called: ClientEndpoint, link: ClientLink, payload: bytes, options: CallOptions) -> Buffer:
+    """Make one call on the client's loop; the call that makes it knows meanwhile whom it waits for."""
+    within = CURRENT_CALL.get()
+    if within is None or within.deadline is None:
+        return await link.channel.call(called.endpoint, payload, options)
+    within.waiting_for.append(called.address)
+    try:
+        return await link.channel.call(called.endpoint, payload, options)
+    finally:
+        within.waiting_for.remove(called.address)

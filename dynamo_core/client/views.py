@@ -12,7 +12,7 @@ from collections.abc import (
     Iterator,
     Mapping,
 )
-from types import MappingProxyType
+from types import MappingProxyType, MethodType
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast, get_args, overload
 
 import attrs
@@ -20,7 +20,7 @@ import attrs
 from dynamo_core.channel import Routing
 from dynamo_core.client import fakes
 from dynamo_core.client.factory import DEFINITION
-from dynamo_core.client.link import ClientLink, link_of
+from dynamo_core.client.link import link_of
 from dynamo_core.client.methods import ENDPOINT, ClientEndpoint
 from dynamo_core.errors import EndpointNotFoundError
 
@@ -91,15 +91,11 @@ def to_async(endpoint: Callable[..., Any], /) -> Callable[..., Any]:
     Raises:
         TypeError: It is a stream.
     """
-    called, link = _split(endpoint)
-    if called is None or link is None:
+    called = _called(endpoint)
+    if called is None:
         return fakes.to_async(endpoint)
     _want(called, is_stream=False, view="to_async", other="to_async_stream")
-
-    async def call(*args: Any, **kwargs: Any) -> Any:
-        return await called.call(link, args, kwargs)
-
-    return call
+    return MethodType(called.for_loops, _client_of(endpoint))
 
 
 @overload
@@ -118,20 +114,11 @@ def to_async_stream(endpoint: Callable[..., Any], /) -> Callable[..., Any]:
     Raises:
         TypeError: It is no stream.
     """
-    called, link = _split(endpoint)
-    if called is None or link is None:
+    called = _called(endpoint)
+    if called is None:
         return fakes.to_async_stream(endpoint)
     _want(called, is_stream=True, view="to_async_stream", other="to_async")
-
-    async def stream(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
-        items = called.stream(link, args, kwargs)
-        try:
-            async for item in items:
-                yield item
-        finally:
-            await items.aclose()
-
-    return stream
+    return MethodType(called.for_loops, _client_of(endpoint))
 
 
 @overload
@@ -148,15 +135,11 @@ def to_sync(endpoint: Callable[..., Any], /) -> Callable[..., Any]:
         TypeError: It is a stream.
         BlockingCallError: By the call: the thread runs an event loop.
     """
-    called, link = _split(endpoint)
-    if called is None or link is None:
+    called = _called(endpoint)
+    if called is None:
         return fakes.to_sync(endpoint)
     _want(called, is_stream=False, view="to_sync", other="to_sync_stream")
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        return called.block(link, args, kwargs)
-
-    return call
+    return MethodType(called.for_threads, _client_of(endpoint))
 
 
 @overload
@@ -173,15 +156,11 @@ def to_sync_stream(endpoint: Callable[..., Any], /) -> Callable[..., Any]:
         TypeError: It is no stream.
         BlockingCallError: By the call: the thread runs an event loop.
     """
-    called, link = _split(endpoint)
-    if called is None or link is None:
+    called = _called(endpoint)
+    if called is None:
         return fakes.to_sync_stream(endpoint)
     _want(called, is_stream=True, view="to_sync_stream", other="to_sync")
-
-    def iterate(*args: Any, **kwargs: Any) -> Iterator[Any]:
-        return called.iterate(link, args, kwargs)
-
-    return iterate
+    return MethodType(called.for_threads, _client_of(endpoint))
 
 
 def endpoint_of(client: object, name: str) -> Callable[..., Any]:
@@ -203,14 +182,16 @@ def endpoint_of(client: object, name: str) -> Callable[..., Any]:
     return cast("Callable[..., Any]", getattr(client, endpoint.attribute))
 
 
-def _split(endpoint: Callable[..., Any]) -> tuple[ClientEndpoint | None, ClientLink | None]:
-    """The endpoint and the link of a client's method; nothing for any other callable."""
+def _called(endpoint: Callable[..., Any]) -> ClientEndpoint | None:
+    """The endpoint behind a client's method; None for any other callable."""
+    if not callable(endpoint):
+        raise TypeError(f"wanted an endpoint of a client, such as client.generate, got {endpoint!r}")
     called = getattr(endpoint, ENDPOINT, None)
-    if called is None:
-        if not callable(endpoint):
-            raise TypeError(f"wanted an endpoint of a client, such as client.generate, got {endpoint!r}")
-        return None, None
-    return called, link_of(getattr(endpoint, "__self__", None))
+    return called if isinstance(called, ClientEndpoint) and isinstance(endpoint, MethodType) else None
+
+
+def _client_of(endpoint: Callable[..., Any]) -> object:
+    return cast("MethodType", endpoint).__self__
 
 
 def _want(called: ClientEndpoint, *, is_stream: bool, view: str, other: str) -> None:

@@ -28,12 +28,13 @@ class DeadlineTimer:
         has_fired: Whether the deadline has passed.
     """
 
-    __slots__ = ("_context", "_handle", "_limit_s", "_running", "has_fired")
+    __slots__ = ("_context", "_handle", "_limit_s", "_running", "_slow", "has_fired")
 
     def __init__(self, context: CallContext, running: Interruptible, limit_s: float | None) -> None:
         self._context = context
         self._running = running
         self._limit_s = limit_s
+        self._slow: tuple[str, str] | None = None
         self.has_fired = False
         assert context.deadline is not None
         left_s = context.deadline - time.monotonic()
@@ -44,10 +45,14 @@ class DeadlineTimer:
         self._handle.cancel()
 
     def error(self) -> CallTimeoutError:
-        """What the caller meets."""
+        """What the caller meets: it names the service this one was waiting for, if it was."""
+        if self._slow is not None:
+            return CallTimeoutError(*self._slow)
         return CallTimeoutError(self._context.service, self._context.endpoint, timeout_s=self._limit_s)
 
     def _fire(self) -> None:
         self.has_fired = True
+        if self._context.waiting_for:
+            self._slow = self._context.waiting_for[0]
         self._context.cancel()
         self._running.cancel()

@@ -31,6 +31,7 @@ def error_for_caller(
         timer: Its deadline; None without one.
     """
     if isinstance(exc, GeneratorExit) and not _is_running(task):
+        context.cancel()
         return exc  # the coroutine is being thrown away: nobody is there to be told
     is_cancelled = isinstance(exc, asyncio.CancelledError)
     was_asked = False
@@ -47,6 +48,7 @@ def error_for_caller(
     if was_asked or (task is not None and task.cancelling()):
         context.cancel()
         return exc
+    log_failure(exc, context, "cancelled itself, which nobody had asked for")
     return CallCancelledError(context.service, context.endpoint, slot=context.slot)
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import time
 from typing import TYPE_CHECKING, Any
 
-from dynamo_core.errors import CallTimeoutError, OverloadedError, ServiceUnavailableError
+from dynamo_core.errors import CallError, CallTimeoutError, OverloadedError, ServiceUnavailableError
 from dynamo_core.host.admission import FullError
 from dynamo_core.host.context import CURRENT_CALL, CallContext
 from dynamo_core.host.deadline import DeadlineTimer
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from dynamo_core.definition import EndpointDefinition
     from dynamo_core.host.admission import Lane
+    from dynamo_core.host.thread_stream import ThreadStream
     from dynamo_core.host.workplace import Workplace
     from dynamo_core.values import EndpointCodec
 
@@ -125,14 +125,17 @@ class HostedEndpoint:
         Raises:
             CallError: As :meth:`call`.
         """
-        limit_s = self._set_deadline(context)
-        opened = OpenStream(self._workplace, context, limit_s)
+        opened = OpenStream(self._workplace, context, self._set_deadline(context))
         try:
-            await self.open(opened, arguments)
-            source = opened.source
+            source: Any = None
             while True:
-                opened.begin_step()
+                if opened.is_interrupted:
+                    raise opened.interruption()
+                opened.task = asyncio.current_task()
+                token = CURRENT_CALL.set(context)
                 try:
+                    if source is None:
+                        source = await self._open(opened, arguments, context)
                     item = await source.__anext__()
                 except BaseException as exc:
                     error = opened.explain(exc)
@@ -142,32 +145,27 @@ class HostedEndpoint:
                         raise
                     raise error from exc
                 finally:
-                    opened.end_step()
+                    opened.task = None
+                    _reset(token)
                 yield item
         finally:
             await opened.close()
 
-    async def open(self, opened: OpenStream, arguments: dict[str, object]) -> None:
-        """Take a place for a stream and make its source; for :meth:`stream` and for those who step it themselves.
-
-        Raises:
-            CallError: As :meth:`call`.
-        """
-        opened.begin_step()
+    async def _open(
+        self, opened: OpenStream, arguments: dict[str, object], context: CallContext
+    ) -> AsyncGenerator[object, None] | ThreadStream:
+        """Take a place for a stream and make its source."""
+        if not self.is_stream:
+            raise TypeError(f"{self.definition.name} is no stream: use call()")
+        lane = await self._enter(context)
+        if lane is not None and self._is_sync:
+            return opened.open_thread(lane, functools.partial(self._method, **arguments))
         try:
-            if not self.is_stream:
-                raise TypeError(f"{self.definition.name} is no stream: use call()")
-            await self._enter()
-            opened.open_source(
-                self._lane, functools.partial(self._method, **arguments), is_sync=self._is_sync
-            )
-        except BaseException as exc:
-            error = opened.explain(exc)
-            if error is exc or error is None:
-                raise
-            raise error from exc
-        finally:
-            opened.end_step()
+            generator = self._method(**arguments)
+        except BaseException:
+            self._leave(lane)
+            raise
+        return opened.open_generator(lane, generator)
 
     async def _call_fully(self, arguments: dict[str, object], context: CallContext) -> object:
         limit_s = self._set_deadline(context)
@@ -177,51 +175,50 @@ class HostedEndpoint:
         self._running[context] = task
         token = CURRENT_CALL.set(context)
         try:
-            return await self._run(arguments, context, timer)
+            if self._lane is None and not self.is_stream:
+                result = await self._method(**arguments)
+            else:
+                result = await self._run(arguments, context)
+            if timer is not None and timer.has_fired:
+                raise timer.error()  # the endpoint swallowed its cancellation, and was too late
         except BaseException as exc:
             error = error_for_caller(exc, context, task, self._calls, timer)
             if error is exc:
                 raise
             raise error from exc
+        else:
+            return result
         finally:
             if timer is not None:
                 timer.stop()
             _reset(token)
             self._calls.leave(context)
 
-    async def _run(
-        self, arguments: dict[str, object], context: CallContext, timer: DeadlineTimer | None
-    ) -> object:
+    async def _run(self, arguments: dict[str, object], context: CallContext) -> object:
         if self.is_stream:
             raise TypeError(f"{self.definition.name} is a stream: use stream()")
-        lane = await self._enter()
+        lane = await self._enter(context)
         if lane is not None and self._is_sync:
             return await self._run_in_thread(arguments, context, lane)
         try:
-            result = await self._method(**arguments)
+            return await self._method(**arguments)
         finally:
-            if lane is not None:
-                self._workplace.admission.leave(lane)
-        if timer is not None and timer.has_fired:
-            raise timer.error()  # it swallowed its cancellation, and was too late
-        return result
+            self._leave(lane)
 
     async def _run_in_thread(self, arguments: dict[str, object], context: CallContext, lane: Lane) -> object:
-        admission = self._workplace.admission
-
         def returned(is_dropped: bool, error: BaseException | None) -> None:
-            admission.leave(lane)
+            self._leave(lane)
             if job.is_left:
                 self._calls.thread_returned()
-            if is_dropped and error is not None:
+            if is_dropped and error is not None and not isinstance(error, CallError):
                 log_failure(error, context, "raised after its call had been given up")
 
         job = ThreadCall(functools.partial(self._method, **arguments), returned)
         try:
             self._workplace.threads.submit(job)
         except RuntimeError as exc:
-            admission.leave(lane)
-            raise ServiceUnavailableError(self._workplace.service, f"no thread can run it: {exc}") from exc
+            self._leave(lane)
+            raise ServiceUnavailableError(context.service, f"no thread can run it: {exc}") from exc
         try:
             return await job.wait()
         finally:
@@ -229,17 +226,19 @@ class HostedEndpoint:
                 context.cancel()
                 self._calls.thread_left()
 
-    async def _enter(self) -> Lane | None:
+    async def _enter(self, context: CallContext) -> Lane | None:
         """Wait for a place; gives the lane whose place was taken."""
         lane = self._lane
         if lane is not None:
             try:
                 await self._workplace.admission.enter(lane)
             except FullError as exc:
-                raise OverloadedError(
-                    self._workplace.service, self.definition.name, limit=exc.limit
-                ) from None
+                raise OverloadedError(context.service, context.endpoint, limit=exc.limit) from None
         return lane
+
+    def _leave(self, lane: Lane | None) -> None:
+        if lane is not None:
+            self._workplace.admission.leave(lane)
 
     def _set_deadline(self, context: CallContext) -> float | None:
         """Give the call the endpoint's own limit when it has none; gives that limit for messages.
@@ -269,5 +268,7 @@ class HostedEndpoint:
 
 
 def _reset(token: contextvars.Token[CallContext | None]) -> None:
-    with contextlib.suppress(ValueError):  # the coroutine may be thrown away in another task's context
+    try:  # noqa: SIM105  # suppress() takes longer than all the rest of a step
         CURRENT_CALL.reset(token)
+    except ValueError:
+        pass  # the coroutine is thrown away in another task's context

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import enum
 import logging
 from typing import TYPE_CHECKING, Any, Final
@@ -76,6 +77,8 @@ class Host:
         self._graph = graph
         self._instance: Any = None
         self._stage = _Stage.NEW
+        self._checks: dict[tuple[str, ...], asyncio.Task[bool]] = {}
+        self._has_stopped = asyncio.Event()
         traffic = config.traffic
         self._workplace = Workplace(
             service=definition.name,
@@ -104,6 +107,11 @@ class Host:
     def running_calls(self) -> int:
         """Calls that run or wait for a place now."""
         return len(self._workplace.calls.calls)
+
+    @property
+    def threads(self) -> int:
+        """Threads there are now, idle ones included."""
+        return self._workplace.threads.size
 
     @property
     def waiting_calls(self) -> int:
@@ -140,6 +148,7 @@ class Host:
             await self._start()
         except BaseException:
             self._stage = _Stage.STOPPED
+            self._has_stopped.set()
             self._workplace.threads.close()
             raise
         self._stage = _Stage.STARTED
@@ -174,9 +183,21 @@ class Host:
         return await self._holds(self.definition.hooks.liveness)
 
     async def _holds(self, names: tuple[str, ...]) -> bool:
+        """Run hooks, or wait for the same ones that run already: one that hangs must not take ever more threads."""
         if self._stage is not _Stage.STARTED:
             return False
-        return not names or await self._hooks().all_hold(names)
+        if not names:
+            return True
+        check = self._checks.get(names)
+        if check is None or check.done():
+            check = asyncio.get_running_loop().create_task(self._hooks().all_hold(names), name="check")
+            self._checks[names] = check
+        try:
+            return await asyncio.shield(check)
+        except asyncio.CancelledError:
+            if check.cancelled():  # by stop(), not by whoever asks
+                return False
+            raise
 
     async def drain(self, grace_s: float) -> bool:
         """Wait until nothing runs, not even in a thread whose call has been given up.
@@ -198,6 +219,7 @@ class Host:
         after a start that failed.
         """
         if self._stage is _Stage.STOPPED:
+            await self._has_stopped.wait()
             return
         was_started = self._stage is _Stage.STARTED
         self._stage = _Stage.STOPPED
@@ -206,6 +228,7 @@ class Host:
                 await self._end_calls()
                 await self._hooks().run_each(reversed(self.definition.hooks.on_shutdown))
         finally:
+            self._has_stopped.set()
             stuck = self._workplace.threads.close()
             if stuck:
                 logger.warning(
@@ -215,6 +238,8 @@ class Host:
     async def _end_calls(self) -> None:
         for hosted in self.endpoints:
             hosted.unbind("its worker stops")
+        for check in self._checks.values():
+            check.cancel()
         calls = self._workplace.calls
         cancelled = calls.cancel_all()
         if cancelled:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 from typing import TYPE_CHECKING, Any
@@ -68,7 +69,8 @@ class HookRunner:
         method = getattr(self._instance, name)
         if inspect.iscoroutinefunction(method):
             return await method()
-        return await run_in_thread(self._threads, method)
+        result = await run_in_thread(self._threads, method)
+        return await result if inspect.isawaitable(result) else result  # def, and asynchronous all the same
 
     async def run_all(self, names: Iterable[str]) -> None:
         """Run hooks one after another.
@@ -84,17 +86,24 @@ class HookRunner:
         for name in names:
             try:
                 await self.run(name)
-            except Exception:
-                logger.exception("service %s: hook %s failed", self._service, name)
+            except BaseException as exc:  # noqa: BLE001  # SystemExit of a hook must not keep the others from running
+                self._log_or_raise(exc, name)
 
     async def all_hold(self, names: Iterable[str]) -> bool:
         """Whether every hook says yes; one that raises says no, and is logged. ``None`` counts as yes."""
         for name in names:
             try:
                 answer = await self.run(name)
-            except Exception:
-                logger.exception("service %s: hook %s failed", self._service, name)
+            except BaseException as exc:  # noqa: BLE001  # as above
+                self._log_or_raise(exc, name)
                 return False
             if answer is not None and not answer:
                 return False
         return True
+
+    def _log_or_raise(self, exc: BaseException, name: str) -> None:
+        """Log what a hook raised; a cancellation that was asked for goes on."""
+        task = asyncio.current_task()
+        if isinstance(exc, asyncio.CancelledError | GeneratorExit) and (task is None or task.cancelling()):
+            raise exc
+        logger.error("service %s: hook %s failed", self._service, name, exc_info=exc)

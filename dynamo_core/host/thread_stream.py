@@ -6,8 +6,9 @@ import asyncio
 import contextvars
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from dynamo_core.errors import CallError, ServiceUnavailableError
 from dynamo_core.host.failures import log_failure
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
 MAX_AHEAD: Final = 16
 """Items the generator may be ahead of its consumer: enough to pay for the changes of thread, few enough to hold."""
+_END_MARKS: Final = (StopIteration, StopAsyncIteration)
 _RESUME_AT: Final = MAX_AHEAD // 2
-_CLOSE_WAIT_S: Final = 1.0
 
 
 class ThreadStream:
@@ -32,8 +33,10 @@ class ThreadStream:
         make: Calls the endpoint; called in the thread.
         context: The call.
         threads: Where the thread comes from.
-        when_returned: Called on the loop once the thread is free again; told whether :meth:`aclose` had given up
-            waiting for that.
+        when_returned: Called on the loop once no thread is needed any more.
+
+    Attributes:
+        is_left: Whether the thread still ran when :meth:`close` gave up waiting for it.
     """
 
     def __init__(
@@ -41,7 +44,7 @@ class ThreadStream:
         make: Callable[[], Generator[Any, Any, Any]],
         context: CallContext,
         threads: ThreadPool,
-        when_returned: Callable[[bool], None],
+        when_returned: Callable[[], None],
     ) -> None:
         self._make = make
         self._context = context
@@ -50,29 +53,25 @@ class ThreadStream:
         self._variables = contextvars.copy_context()
         self._loop = asyncio.get_running_loop()
         self._items: deque[Any] = deque()
-        self._room = threading.Condition()
-        self._has_begun = False
-        self._is_closed = False
-        self._has_ended = False
         self._error: BaseException | None = None
+        self._has_ended = False
+        self._is_closed = False
+        self._room = threading.Condition()
         self._producer_waits = False
         self._consumer_waits = False
         self._wakeup: asyncio.Future[None] | None = None
-        self._returned: asyncio.Future[None] = self._loop.create_future()
+        self._returned: asyncio.Future[None] | None = None
         self.is_left = False
 
     # --- on the loop ---
-
-    def __aiter__(self) -> ThreadStream:
-        return self
 
     async def __anext__(self) -> Any:
         """The next item.
 
         Raises:
-            Exception: What the generator raised, after its last item.
+            BaseException: What the generator raised, after its last item.
         """
-        if not self._has_begun:
+        if self._returned is None:
             self._begin()
         while not self._items:
             if self._has_ended and not self._items:
@@ -80,54 +79,42 @@ class ThreadStream:
             await self._wait()
         item = self._items.popleft()
         if self._producer_waits and len(self._items) <= _RESUME_AT:
-            with self._room:
-                self._room.notify()
+            self._let_go_on()
         return item
 
-    def take_ready(self, limit: int) -> list[Any]:
-        """Take up to *limit* items that are there already."""
-        items = self._items
-        taken = [items.popleft() for _ in range(min(limit, len(items)))]
-        if self._producer_waits and len(items) <= _RESUME_AT:
-            with self._room:
-                self._room.notify()
-        return taken
+    async def close(self, patience_s: float) -> None:
+        """Have the generator closed in its thread; one in the middle of a step is closed after that step.
 
-    async def aclose(self) -> None:
-        """Close the generator in its thread, and wait for that unless nobody waits for the call any more.
-
-        A generator in the middle of a step cannot be interrupted; it is closed after that step.
+        Args:
+            patience_s: Seconds to wait for it.
         """
         self._is_closed = True
-        if not self._has_begun:
-            self._has_begun = self._has_ended = True
-            self._when_returned(False)
+        if self._returned is None:
+            self._when_returned()
             return
-        with self._room:
-            self._room.notify()
-        if self._returned.done():
-            return
-        if not self._context.is_cancelled:
-            await asyncio.wait([self._returned], timeout=_CLOSE_WAIT_S)
-        self.is_left = not self._returned.done()
+        self._let_go_on()
+        try:
+            if patience_s > 0 and not self._returned.done():
+                await asyncio.wait([self._returned], timeout=patience_s)
+        finally:
+            self.is_left = not self._returned.done()
+            self._log_error()
 
     def _begin(self) -> None:
-        self._has_begun = True
+        self._returned = self._loop.create_future()
         try:
             self._threads.submit(self)
-        except BaseException:
+        except RuntimeError as exc:
             self._has_ended = True
-            self._returned.set_result(None)
-            self._when_returned(False)
-            raise
+            self._finish()
+            raise ServiceUnavailableError(self._context.service, f"no thread can run it: {exc}") from exc
 
     async def _wait(self) -> None:
         self._wakeup = self._loop.create_future()
         self._consumer_waits = True
         if self._producer_waits:
-            with self._room:
-                self._room.notify()
-        if self._items or self._has_ended:  # they came before the flag could be seen
+            self._let_go_on()
+        if self._items or self._has_ended:  # they came before the thread could see the flag
             self._consumer_waits = False
             return
         try:
@@ -135,22 +122,34 @@ class ThreadStream:
         finally:
             self._wakeup = None
 
+    def _let_go_on(self) -> None:
+        with self._room:
+            self._room.notify()
+
     def _wake(self) -> None:
         if self._wakeup is not None and not self._wakeup.done():
             self._wakeup.set_result(None)
 
-    def _raise_end(self) -> None:
+    def _raise_end(self) -> NoReturn:
         error, self._error = self._error, None
-        if error is not None:
-            raise error
-        raise StopAsyncIteration
+        if isinstance(error, _END_MARKS):  # it would look like the end; PEP 479 does the same
+            raise RuntimeError(f"the generator raised {type(error).__name__}") from error  # noqa: TRY004
+        raise StopAsyncIteration if error is None else error
 
     def _finish(self) -> None:
+        assert self._returned is not None
         self._returned.set_result(None)
-        self._when_returned(self.is_left)
+        self._when_returned()
         self._wake()
-        if self._error is not None and self._is_closed:
-            log_failure(self._error, self._context, "raised while it was being closed")
+        if self._is_closed:
+            self._log_error()
+
+    def _log_error(self) -> None:
+        """Log what nobody will see; errors of nested calls are no news after a cancellation."""
+        if self._has_ended and self._error is not None:
+            error, self._error = self._error, None
+            if not isinstance(error, CallError):
+                log_failure(error, self._context, "raised while its generator was being closed")
 
     # --- in the thread ---
 
