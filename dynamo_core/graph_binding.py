@@ -23,7 +23,8 @@ class Binder:
 
     Args:
         define: Reads a class.
-        bindings: Name of a service by name and attribute of the edge's owner.
+        bindings: Name of a service by name and attribute of the edge's owner; those that are about no edge are
+            told by the configuration, which knows their place.
         candidates: Classes that an edge to an abstract class may be bound to.
         chosen: The only classes that edges may lead to without a binding; None for any.
         problems: Takes in the mistakes.
@@ -40,7 +41,6 @@ class Binder:
     ) -> None:
         self._define = define
         self._bindings = dict(bindings)
-        self._unused = dict(bindings)
         self._candidates = candidates
         self._chosen = chosen
         self._problems = problems
@@ -50,7 +50,6 @@ class Binder:
     def bind(self, owner: ServiceDefinition, edge: DependencyDefinition) -> type | None:
         """The class that an edge leads to; None when it is left out, leads to an address, or has a mistake."""
         name = self._bindings.get((owner.name, edge.attribute))
-        self._unused.pop((owner.name, edge.attribute), None)
         if edge.url is not None:
             self._check_address(owner, edge)
             return None
@@ -65,22 +64,6 @@ class Binder:
     def explain_unreached(self, cls: type) -> str:
         """Why no edge led to *cls*, one of the candidates."""
         return self._near_misses.get(cls, "none of the linked services depends on it")
-
-    def check_all_used(self, services: Sequence[ServiceDefinition]) -> None:
-        """Make sure that every binding was about an edge of *services*."""
-        by_name = {definition.name: definition for definition in services}
-        for name, attribute in self._unused:
-            owner = by_name.get(name)
-            if owner is None:
-                hint = _hint(name, by_name)
-                self._problems.add(
-                    f"{name}.{attribute} is bound, and no service is named {name!r}{hint}", None
-                )
-            else:
-                hint = _hint(attribute, owner.dependencies)
-                self._problems.add(
-                    f"{name}.{attribute} is bound, and {name} has no such dependency{hint}", owner.location
-                )
 
     def _is_sound(self, owner: ServiceDefinition, edge: DependencyDefinition, cls: type) -> bool:
         """Whether *cls* can be depended on at all; a class that cannot is told once."""
@@ -133,10 +116,17 @@ class Binder:
         elif self._chosen is None:
             self._problems.add(
                 f"{label} depends on {short_name(edge.on)}, which is abstract and not bound to a service; "
-                f"name one to link(), or in the configuration: {_binding_example(owner, edge)}",
+                f"name one to link(), or in the configuration: {_binding_example(owner, edge)}"
+                f"{self._misspelt(owner)}",
                 edge.location,
             )
         return None
+
+    def _misspelt(self, owner: ServiceDefinition) -> str:
+        """A binding of *owner* that is about no edge: likely the one that was meant."""
+        wrong = [name for service, name in self._bindings if service == owner.name]
+        wrong = [repr(name) for name in wrong if name not in owner.dependencies]
+        return f" (it binds {', '.join(wrong)}, which is no dependency of {owner.name})" if wrong else ""
 
     def _bind_by_name(self, owner: ServiceDefinition, edge: DependencyDefinition, name: str) -> type | None:
         label = f"{_label(owner, edge)}, bound to {name!r} by the configuration,"

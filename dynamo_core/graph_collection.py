@@ -78,7 +78,6 @@ class Collection:
             GraphError: There were mistakes; all of them are in it.
         """
         self._check_names()
-        self._binder.check_all_used([self._definitions[cls] for cls in self._visited])
         self.problems.raise_any(self._define(entry).name)
         return tuple(self._bound(self._definitions[cls]) for cls in self._visited)
 

@@ -23,6 +23,9 @@ class CommandEntry(NamedTuple):
 COMMANDS: Final[dict[str, CommandEntry]] = {
     "serve": CommandEntry("dynamo_core.cli.serve:serve", "Run a graph of services until it is stopped."),
     "call": CommandEntry("dynamo_core.cli.call:call", "Call an endpoint of a run."),
+    "graph": CommandEntry(
+        "dynamo_core.cli.graph:graph", "Show the services of a graph, without running them."
+    ),
     "ps": CommandEntry("dynamo_core.cli.ps:ps", "List runs, or the workers of one."),
     "logs": CommandEntry("dynamo_core.cli.runs:logs", "Show what the workers of a run wrote."),
     "scale": CommandEntry("dynamo_core.cli.runs:scale", "Change how many workers a service has."),
