@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from dynamo_core.config.names import is_name
 from dynamo_core.config.nodes import (
+    DEEPEST_NESTING,
     Items,
     Kind,
     Node,
@@ -16,6 +17,7 @@ from dynamo_core.config.nodes import (
     merge,
     to_node,
 )
+from dynamo_core.config.section import normalise
 from dynamo_core.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ def parse_overrides(arguments: Sequence[str]) -> Table:
     problems: list[Problem] = []
     for place, argument in enumerate(arguments):
         try:
-            found = merge(found, _parse(argument))
+            found = merge(found, normalise(_parse(argument)))
         except _RefusedError as exc:
             before = arguments[place - 1] if place else ""
             is_value = not argument.startswith(_PREFIX) and is_override(before) and "=" not in before
@@ -69,6 +71,10 @@ def _parse(argument: str) -> Table:
     keys = path.split(".")
     if not all(keys):
         raise _RefusedError(f"{_without_value(argument)!r} is no setting: one of its keys is empty")
+    if len(keys) > DEEPEST_NESTING:
+        raise _RefusedError(
+            f"{_without_value(argument)[:80]!r} is no setting: it has more than {DEEPEST_NESTING} keys"
+        )
     source = _PREFIX + path
     node: Node = _parse_value(text, source) if equals else Scalar("true", Kind.JSON, source)
     for key in reversed(keys):

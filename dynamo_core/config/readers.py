@@ -23,7 +23,7 @@ Reader = Callable[[Any], T]
 
 _VARIABLE: Final = re.compile(r"[^=\0]+")
 _ORIGIN: Final = re.compile(r"\*|[A-Za-z][A-Za-z0-9+.-]*://[^/\s?#]+/?")
-_HOST: Final = re.compile(r"\*|(\*\.)?[A-Za-z0-9._~-]+|\[?[0-9A-Fa-f:.]+\]?")
+_HOST: Final = re.compile(r"\*|(\*\.)?[A-Za-z0-9._~-]+|(?=.*:.*:)\[?[0-9A-Fa-f:.]+\]?")
 
 
 def as_node(value: object) -> Node:

@@ -81,7 +81,9 @@ class Settings(Mapping[str, Any]):
 
     def get(self, key: str, default: Any = None) -> Any:  # as for __getitem__
         """The value of *key*, or *default* when there is none."""
-        return self[key] if key in self else default
+        if key not in self:
+            return default
+        return self[key]
 
     @overload
     def text(self, key: str) -> str: ...

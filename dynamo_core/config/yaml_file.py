@@ -41,8 +41,8 @@ def read_yaml_file(path: str, *, what: str) -> Table:
     try:
         with open(path, "rb") as file:  # noqa: PTH123  # as lines are named: by the path that was given
             content = file.read(LARGEST_FILE_BYTES + 1)
-    except OSError as exc:
-        raise ConfigError(f"{what} cannot be read: {exc.strerror or exc}") from exc
+    except (OSError, ValueError) as exc:
+        raise ConfigError(f"{what} cannot be read: {getattr(exc, 'strerror', None) or exc}") from exc
     if len(content) > LARGEST_FILE_BYTES:
         raise ConfigError(f"{what} is larger than {LARGEST_FILE_BYTES} bytes")
     return parse_yaml(_decode(content, path), path)
