@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dynamo_core.cli.commands import COMMANDS
+
 if TYPE_CHECKING:
     from ..provider.fake_site import FakeSite
 
@@ -36,6 +38,9 @@ def modules_after(site: FakeSite, *arguments: str, **environ: str) -> tuple[int,
         ["providers", "list"],
         ["providers", "--help"],
         ["providers", "explain", "--no-check"],
+        ["serve", "--help"],
+        ["call", "--help"],
+        ["ps", "--json"],
     ],
 )
 def test_no_provider_is_imported(site: FakeSite, arguments: list[str]) -> None:
@@ -70,10 +75,18 @@ def test_help_imports_little(site: FakeSite) -> None:
     heavy = {"attrs", "asyncio", "importlib_metadata", "msgspec", "pluggy", "rich", "yaml", "tomllib"}
     loaded = heavy & modules
     assert not loaded
-    assert not {"dynamo_core.cli.providers", "dynamo_core.cli.completion"} & modules
+    commands = {entry.target.partition(":")[0] for entry in COMMANDS.values()}
+    assert not commands & modules
 
 
 def test_list_imports_no_more_than_it_needs(site: FakeSite) -> None:
     """Off a terminal there is no rich, and nothing runs."""
     _, modules, _ = modules_after(site, "providers", "list")
     assert not {"asyncio", "msgspec", "pluggy", "rich", "yaml", "dynamo_core.provider.target"} & modules
+
+
+@pytest.mark.parametrize("arguments", [["ps"], ["wait", "--timeout", "0.01"], ["serve", "--help"]])
+def test_looking_at_runs_imports_no_transport(site: FakeSite, arguments: list[str]) -> None:
+    """Nor what runs services."""
+    _, modules, _ = modules_after(site, *arguments, DYNAMO_RUNTIME_DIR=str(site.path))
+    assert not {"dynamo_core.transport", "dynamo_core.host", "pluggy", "yaml", "rich"} & modules

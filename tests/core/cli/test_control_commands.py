@@ -1,0 +1,95 @@
+"""Commands that speak to a run's control socket."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dynamo_core.cli import run
+from dynamo_core.errors import (
+    EXIT_NOT_STARTED,
+    EXIT_PROVIDER,
+    EXIT_USAGE,
+    StartError,
+    UnsupportedOperationError,
+)
+from dynamo_core.provider import LogLine
+
+from .served_for_tests import ServedRun, served_run
+
+
+@pytest.fixture
+def served(folder: Path) -> Iterator[ServedRun]:
+    with served_run(folder) as made:
+        yield made
+
+
+def test_stop_asks_and_waits_until_the_run_is_over(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing of it is left then."""
+    with served_run(folder) as served:
+        assert run(["stop", served.directory.run_id[:6], "--reason", "enough"]) == 0
+        assert served.run.asked == [("stop", "enough")]
+        assert list(folder.iterdir()) == []
+    assert capsys.readouterr().err == f"run {served.directory.run_id} (Frontend) has stopped\n"
+
+
+def test_scale_says_what_there_is_now(served: ServedRun, capsys: pytest.CaptureFixture[str]) -> None:
+    """Once it is so."""
+    assert run(["scale", "Backend", "3"]) == 0
+    assert run(["scale", "Backend", "1", "--run", "Frontend", "--reason", "night"]) == 0
+    assert served.run.asked == [("scale", "Backend", 3, "dynamo scale"), ("scale", "Backend", 1, "night")]
+    assert capsys.readouterr() == ("", "Backend has 3 workers\nBackend has 1 worker\n")
+
+
+def test_restart_says_that_it_is_done(served: ServedRun, capsys: pytest.CaptureFixture[str]) -> None:
+    """On standard error, like all messages."""
+    assert run(["restart", "Backend"]) == 0
+    assert served.run.asked == [("restart", "Backend", "dynamo restart")]
+    assert capsys.readouterr() == ("", "Backend has new workers\n")
+
+
+def test_unknown_service_is_told_with_the_nearest(
+    served: ServedRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the run, which knows."""
+    assert run(["scale", "Bakend", "3"]) == EXIT_USAGE
+    assert (
+        "no service is named 'Bakend'; there are: Backend; did you mean 'Backend'?" in capsys.readouterr().err
+    )
+
+
+def test_failed_change_has_the_last_lines_and_the_code_of_its_error(
+    served: ServedRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As if it had happened here."""
+    served.run.failure = StartError("Backend", "exit status 1", slot=2, last_lines=["one", "two"])
+    assert run(["scale", "Backend", "3"]) == EXIT_NOT_STARTED
+    assert capsys.readouterr().err == (
+        "error: service Backend/2 did not start: exit status 1\n  | one\n  | two\n"
+    )
+    served.run.failure = UnsupportedOperationError("obedient", "restart Backend", "it has one worker")
+    assert run(["restart", "Backend"]) == EXIT_PROVIDER
+
+
+def test_logs_are_lines_with_their_worker(served: ServedRun, capsys: pytest.CaptureFixture[str]) -> None:
+    """What would move a cursor is shown."""
+    served.run.lines = [
+        LogLine(service="Backend", slot=0, text="one"),
+        LogLine(service="Frontend", slot=1, text="two\x1b[2J", stream="stderr"),
+    ]
+    assert run(["logs"]) == 0
+    assert capsys.readouterr() == ("Backend/0 | one\nFrontend/1 | two\\x1b[2J\n", "")
+    assert run(["logs", "--service", "Frontend", "--json"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert json.loads(line) == {"service": "Frontend", "slot": 1, "text": "two\x1b[2J", "stream": "stderr"}
+
+
+def test_followed_logs_end_with_the_run(served: ServedRun, capsys: pytest.CaptureFixture[str]) -> None:
+    """Well."""
+    served.run.has_stopped.set()
+    assert run(["logs", "--follow"]) == 0
+    assert served.run.asked == [("logs", None, True)]
+    assert len(capsys.readouterr().out.splitlines()) == 3
