@@ -7,9 +7,13 @@ import pytest
 from dynamo_core.testing.conformance import (
     CallConformance,
     CancellationConformance,
+    ChangeConformance,
     ConcurrencyConformance,
     DeadlineConformance,
+    DeclarationConformance,
     ErrorConformance,
+    HttpConformance,
+    LifecycleConformance,
     StreamConformance,
     ValueConformance,
 )
@@ -46,3 +50,19 @@ class TestDeadlines(DeadlineConformance):
 
 class TestConcurrency(ConcurrencyConformance):
     """Concurrency, in one process."""
+
+
+class TestDeclaration(DeclarationConformance):
+    """Binding, in one process."""
+
+
+class TestLifecycle(LifecycleConformance):
+    """Starting and stopping, in one process."""
+
+
+class TestChanges(ChangeConformance):
+    """Scaling and restarting, in one process."""
+
+
+class TestHttp(HttpConformance):
+    """HTTP, in one process."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from dynamo_core.testing.conformance.calls import CallConformance
     from dynamo_core.testing.conformance.cancellation import CancellationConformance
+    from dynamo_core.testing.conformance.changes import ChangeConformance
     from dynamo_core.testing.conformance.concurrency import ConcurrencyConformance
     from dynamo_core.testing.conformance.deadlines import DeadlineConformance
     from dynamo_core.testing.conformance.declaration import DeclarationConformance
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _MODULES: Final = {
     "CallConformance": "dynamo_core.testing.conformance.calls",
     "CancellationConformance": "dynamo_core.testing.conformance.cancellation",
+    "ChangeConformance": "dynamo_core.testing.conformance.changes",
     "ConcurrencyConformance": "dynamo_core.testing.conformance.concurrency",
     "DeadlineConformance": "dynamo_core.testing.conformance.deadlines",
     "DeclarationConformance": "dynamo_core.testing.conformance.declaration",
@@ -44,6 +46,7 @@ _MODULES: Final = {
 __all__ = [
     "CallConformance",
     "CancellationConformance",
+    "ChangeConformance",
     "ConcurrencyConformance",
     "DeadlineConformance",
     "DeclarationConformance",

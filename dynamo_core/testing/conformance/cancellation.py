@@ -95,7 +95,7 @@ class CancellationConformance(Conformance):
     async def test_generator_closed_early_runs_its_finally(self, run: OpenRun, ledger: Ledger) -> None:
         """The same for a generator in a thread."""
         stream = to_async_stream(run.client(Waiting).tick_in_thread)(str(ledger))
-        async with contextlib.aclosing(stream):  # type: ignore[type-var]  # declared as what it iterates
+        async with contextlib.aclosing(stream):
             assert await anext(stream) == 0
         await ledger.wait_for("ended")
 

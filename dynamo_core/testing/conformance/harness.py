@@ -14,8 +14,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
+import attrs
 import pytest
 
+from dynamo_core.config import Settings
 from dynamo_core.graph import ServiceGraph, collect
 from dynamo_core.provider import load_provider, select_provider
 from dynamo_core.provider.binding import run_graph
@@ -114,12 +116,7 @@ class OpenRun:
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         """Do *work* on the loop, within the time limit of a test."""
-
-        async def limited() -> T:
-            async with asyncio.timeout(TEST_LIMIT_S):
-                return await work
-
-        return self._thread.call(limited())
+        return self._thread.call(_limited(work))
 
     def http_url(self, service: str) -> str:
         """Where HTTP reaches a service."""
@@ -144,6 +141,29 @@ def on_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Non
         run.do(test(self, run=run, **fixtures))
 
     return do
+
+
+def on_own_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Make a coroutine an ordinary test, done on an event loop of its own: for tests that start and stop runs."""
+
+    @functools.wraps(test)
+    def do(self: Conformance, **fixtures: Any) -> None:
+        asyncio.run(_limited(test(self, **fixtures)))
+
+    return do
+
+
+async def _limited(work: Coroutine[Any, Any, T]) -> T:
+    async with asyncio.timeout(TEST_LIMIT_S):
+        return await work
+
+
+def with_settings(graph: ServiceGraph, **settings: object) -> ServiceGraph:
+    """The same graph, with these settings for every service."""
+    given = Settings({name: str(value) for name, value in settings.items()})
+    return graph.with_configs(
+        {each.name: attrs.evolve(each.config, settings=given) for each in graph.services}
+    )
 
 
 class Conformance:
@@ -175,7 +195,7 @@ class Conformance:
     def open_run(self, provider: Provider, request: pytest.FixtureRequest) -> Callable[[type], OpenRun]:
         """Gives the run of the graph of a service; it is started once for all tests of the class."""
         holder = request.node.getparent(pytest.Class)
-        runs = holder.stash.setdefault(_OPEN_RUNS, {})
+        runs: dict[object, OpenRun] = holder.stash.setdefault(_OPEN_RUNS, {})
 
         def find_or_open(entry: type) -> OpenRun:
             key = (provider.name, entry)

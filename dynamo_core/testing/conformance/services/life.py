@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 from dynamo_core import (
@@ -61,6 +62,27 @@ class Cellar(_Noting):
         return f"stored {what}"
 
     @endpoint
+    async def identity(self) -> list[int]:
+        """Which worker answers: process and object."""
+        return [os.getpid(), id(self)]
+
+    @endpoint
+    async def say(self, line: str) -> None:
+        """Write a line to standard output."""
+        print(line, flush=True)  # noqa: T201  # what is tested
+
+    @endpoint
+    async def variable(self, name: str) -> str | None:
+        """A variable of the worker's environment."""
+        return os.environ.get(name)
+
+    @endpoint
+    async def setting(self, name: str) -> list[str]:
+        """A setting: as text, and as what it means by itself."""
+        settings = self.context.settings
+        return [settings.text(name), repr(settings[name])]
+
+    @endpoint
     async def finish_slowly(self, ledger: str) -> str:
         """Answer once the ledger says so; a stop must wait for it."""
         note(ledger, "slow began")
@@ -99,6 +121,11 @@ class House(_Noting):
     async def store(self, what: str) -> str:
         """Pass on."""
         return await self.cellar.store(what)
+
+    @endpoint
+    async def cellar_identity(self) -> list[int]:
+        """Which worker of the cellar answers."""
+        return await self.cellar.identity()
 
 
 @service

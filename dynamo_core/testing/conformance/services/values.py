@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeVar
 
 import attrs
 import msgspec
 
 from dynamo_core import endpoint, service
+
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,7 +136,7 @@ class Values:
         return bytes(size_bytes)
 
 
-def _same(value: Any, kind: type) -> Any:
+def _same(value: T, kind: type) -> T:
     """Give *value* back if it is exactly of that class.
 
     Raises:

@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 from collections.abc import AsyncIterator, Iterator
 
-from dynamo_core import api, depends, endpoint, service
+from dynamo_core import api, depends, endpoint, readiness, service
 from dynamo_core.testing.conformance.ledger import note
 from dynamo_core.testing.conformance.services.chain import Leaf
 
@@ -24,6 +24,19 @@ class Web:
     """Listens for HTTP."""
 
     leaf = depends(Leaf)
+
+    def __init__(self) -> None:
+        self._is_open = True
+
+    @readiness
+    def is_open(self) -> bool:
+        """What ``open_or_close`` was told last."""
+        return self._is_open
+
+    @endpoint
+    async def open_or_close(self, is_open: bool) -> None:
+        """Say from now on that it is ready, or not."""
+        self._is_open = is_open
 
     @api
     async def add(self, a: int, b: int = 2) -> int:
