@@ -108,7 +108,8 @@ class ServedRun:
 
     def stop(self) -> None:
         assert self._loop is not None
-        self._loop.call_soon_threadsafe(self._stop.set)
+        with contextlib.suppress(RuntimeError):  # it has been told to stop, and is over
+            self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()
 
     async def _serve(self) -> None:

@@ -76,7 +76,7 @@ def test_arguments_come_from_a_file_or_from_standard_input(
         (["Words.echo", '{"text": 1}'], EXIT_CALL_FAILED, "bad arguments: text: "),
         (["Words.echo", "[1]"], EXIT_CALL_FAILED, "object"),
         (["Words.fail"], EXIT_CALL_FAILED, "Words.fail (worker Words/"),
-        (["Words.hang", "--timeout", "0.05"], EXIT_CALL_FAILED, "did not answer within 0.05 s"),
+        (["Words.hang", "--timeout", "0.05"], EXIT_CALL_FAILED, "Words.hang did not answer"),
         (["Words.echo", "--slot", "7"], EXIT_CALL_FAILED, "it has no slot 7; it has: 0, 1"),
         (["Elsewhere.echo"], EXIT_CALL_FAILED, "its workers have no sockets"),
         (["Words.echo", "--run", "zz"], EXIT_NO_RUN, "no live run fits 'zz'"),
@@ -161,9 +161,11 @@ def test_ctrl_c_cancels_the_call_in_the_worker(served: ServedRun, endpoint: str)
         assert served.door.left.wait(30)
 
 
-def test_reader_that_leaves_cancels_the_call(served: ServedRun) -> None:
+def test_reader_that_leaves_ends_the_command(served: ServedRun, tmp_path: Path) -> None:
     """As with ``dynamo call ... | head -1``."""
-    with calling("Words.words", json.dumps({"text": "word " * 200_000})) as process:
+    file = tmp_path / "body.json"
+    file.write_text(json.dumps({"text": "word " * 200_000}))
+    with calling("Words.words", f"@{file}") as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert process.stdout.readline() == '"word"\n'

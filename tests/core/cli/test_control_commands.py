@@ -89,7 +89,7 @@ def test_logs_are_lines_with_their_worker(served: ServedRun, capsys: pytest.Capt
 
 def test_followed_logs_end_with_the_run(served: ServedRun, capsys: pytest.CaptureFixture[str]) -> None:
     """Well."""
-    served.run.has_stopped.set()
+    served.run.no_more_lines.set()
     assert run(["logs", "--follow"]) == 0
     assert served.run.asked == [("logs", None, True)]
     assert len(capsys.readouterr().out.splitlines()) == 3

@@ -17,7 +17,8 @@ class ObedientRun:
         asked: What it was told, in order.
         failure: Raised by whatever is asked next.
         lines: What its workers wrote.
-        has_stopped: Set once it is told to stop; ends what is followed.
+        has_stopped: Set once it is told to stop.
+        no_more_lines: Set to end what is followed.
         closed_logs: How many readers of its lines have gone.
     """
 
@@ -26,6 +27,7 @@ class ObedientRun:
         self.failure: Exception | None = None
         self.lines = [LogLine(service="Backend", slot=slot, text=f"line {slot}") for slot in range(3)]
         self.has_stopped = asyncio.Event()
+        self.no_more_lines = asyncio.Event()
         self.closed_logs = 0
 
     def _hear(self, *asked: Any) -> None:
@@ -61,6 +63,6 @@ class ObedientRun:
                 if service in {None, line.service}:
                     yield line
             if follow:
-                await self.has_stopped.wait()
+                await self.no_more_lines.wait()
         finally:
             self.closed_logs += 1

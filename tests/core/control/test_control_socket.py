@@ -85,7 +85,7 @@ async def test_followed_lines_come_as_they_are_written(run: ObedientRun, client:
     async for line in client.logs():
         texts.append(line.text)
         if len(texts) == 3:
-            run.has_stopped.set()
+            run.no_more_lines.set()
     assert texts == ["line 0", "line 1", "line 2"]
 
 
