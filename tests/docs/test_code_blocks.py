@@ -24,7 +24,8 @@ WITH_PROGRAMS = [
     for page in PAGES
     if page.path not in REFERENCE and any(block.language == "python" for block in page.blocks)
 ]
-PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "asyncio_mode=auto", "--rootdir", ".")
+PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "pytest.ini")
+PYTEST_INI = "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
 
 
 def run_python(folder: Path, *words: str) -> str:
@@ -51,6 +52,7 @@ def needs_missing_plugin(block: Block) -> bool:
 @pytest.mark.parametrize("page", WITH_PROGRAMS, ids=lambda page: page.name)
 def test_programs_run_and_print_what_the_page_says(page: Page, tmp_path: Path) -> None:
     """In order, in one folder, beside the files that the page has shown so far."""
+    (tmp_path / "pytest.ini").write_text(PYTEST_INI, "utf-8")
     followers = [*page.blocks[1:], None]
     for block, follower in zip(page.blocks, followers, strict=True):
         if not block.is_run or needs_missing_plugin(block):

@@ -18,7 +18,8 @@ ENDINGS = {";", "&&", "||", "|", ">", ">>", "&", "<"}
 def find_lines(page: Page, first: str) -> list[str]:
     """Lines of shell blocks, and code between backticks in the text, that begin with *first*."""
     shells = [block for block in page.blocks if block.language in {"sh", "console", "bash"}]
-    lines = [line.removeprefix("$ ") for block in shells for line in block.lines]
+    joined = "\n".join(block.text.replace("\\\n", " ") for block in shells)
+    lines = [line.removeprefix("$ ") for line in joined.splitlines()]
     lines += re.findall(r"`([^`\n]+)`", page.prose)
     return [line for line in lines if line.startswith(f"{first} ")]
 
