@@ -79,6 +79,9 @@ class GraphSettings:
         problems = [problem.below(COMMON) for problem in read_common(self.sections.entries.get(COMMON))[1]]
         sections = self._services()
         known = {definition.name: definition for definition in graph.services}
+        if COMMON in known and COMMON in self.sections.entries:
+            message = "is a section that services share, and the name of a service too; rename the service"
+            problems.append(ValueProblem(message, (COMMON,), self.sections.source_of(COMMON)))
         configs: dict[str, ServiceConfig] = {}
         for name, section in sections.items():
             definition = known.get(name)

@@ -76,7 +76,9 @@ def reader_of(annotation: Any) -> Reader[Any]:
     if found is None and isinstance(annotation, type):
         found = _class_reader(annotation)
     if found is None:
-        raise TypeError(f"settings cannot be read as {annotation!r}")
+        raise TypeError(
+            f"settings cannot be read as {annotation!r}; to_plain() gives them as dicts and lists"
+        )
     return found
 
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from dynamo_core.config import GraphSettings, ServiceConfig
+from dynamo_core import endpoint, service
+from dynamo_core.config import GraphSettings, ServiceConfig, nodes
 from dynamo_core.config.overrides import parse_overrides
 from dynamo_core.config.yaml_file import parse_yaml
 from dynamo_core.errors import ConfigError, Location
@@ -181,23 +185,23 @@ def test_mistakes_of_sections_are_located(graph: ServiceGraph, text: str, proble
 
 
 def test_what_named_the_file_is_said(graph: ServiceGraph) -> None:
-    settings = GraphSettings.of(
+    found = GraphSettings.of(
         parse_yaml("Backend: {ServiceArgs: {workers: 0}}", "a"), note="from DYNAMO_CONFIG"
     )
     with pytest.raises(ConfigError) as caught:
-        settings.apply(graph)
+        found.apply(graph)
     (problem,) = caught.value.problems
     assert problem.location == Location("a", 1)
     assert problem.message.endswith("got 0 (from DYNAMO_CONFIG)")
 
 
 def test_bindings_are_told_by_owner_and_attribute(graph: ServiceGraph) -> None:
-    settings = settings_of(
+    found = settings_of(
         "Frontend: {ServiceArgs: {workers: 2, bind: {backend: Other}}}",
         "--Frontend.ServiceArgs.bind.backend=Backend",
     )
-    assert settings.bindings() == {("Frontend", "backend"): "Backend"}
-    assert settings.apply(graph).find_service(Frontend).config.workers == 2
+    assert found.bindings() == {("Frontend", "backend"): "Backend"}
+    assert found.apply(graph).find_service(Frontend).config.workers == 2
     assert settings_of("Frontend:\n").bindings() == {}
 
 
@@ -205,6 +209,18 @@ def test_bindings_are_told_by_owner_and_attribute(graph: ServiceGraph) -> None:
 def test_a_binding_that_is_no_name_is_refused(bind: str) -> None:
     with pytest.raises(ConfigError, match=r"app\.yaml:1: Frontend\.ServiceArgs\.bind"):
         settings_of(f"Frontend: {{ServiceArgs: {{bind: {bind}}}, x: 1}}\nCommon: 3\n").bindings()
+
+
+def test_a_service_called_like_the_common_section_cannot_be_configured() -> None:
+    @service(name="Common")
+    class Shared:
+        @endpoint
+        async def run(self) -> None: ...
+
+    assert settings_of("").apply(collect(Shared)).entry.name == "Common"
+    assert problems_of(collect(Shared), "Common: {a: 1}") == [
+        "app.yaml:1: Common is a section that services share, and the name of a service too; rename the service"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -228,3 +244,37 @@ def test_an_image_keeps_the_text_of_its_versions(graph: ServiceGraph) -> None:
 def test_settings_of_code_lie_below_those_of_files(graph: ServiceGraph) -> None:
     declared = graph.with_configs({"Backend": ServiceConfig(settings={"a": 1, "deep": {"b": 1, "c": 1}})})
     assert configure(declared, "Backend: {deep: {c: 2}}").settings == {"a": 1, "deep": {"b": 1, "c": 2}}
+
+
+KEYS = st.sampled_from(
+    [
+        *(field.name for field in attrs.fields(ServiceConfig)),
+        "ServiceArgs",
+        "common-configs",
+        "bind",
+        "port",
+        "name",
+    ]
+)
+VALUES: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just("500m"),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(KEYS | st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=12,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(sections=st.dictionaries(st.sampled_from(["Backend", "Common", "Other"]), VALUES))
+def test_whatever_is_said_is_applied_or_refused(graph: ServiceGraph, sections: dict[str, Any]) -> None:
+    """Every mistake is a ``ConfigError``, and what is applied survives the way to a worker."""
+    said = nodes.to_node(sections)
+    assert isinstance(said, nodes.Table)
+    found = GraphSettings.of(said)
+    try:
+        found.bindings()
+        config = found.apply(graph).find_service(Backend).config
+    except ConfigError:
+        return
+    assert ServiceConfig.from_data(config.to_data()) == config
