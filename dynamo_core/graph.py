@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from dynamo_core.errors import ServiceNotFoundError
+from dynamo_core.errors import DeclarationError, Location, ServiceNotFoundError
 from dynamo_core.graph_collection import Collection
 
 if TYPE_CHECKING:
@@ -140,8 +141,14 @@ def link(entry: type, /, *services: type) -> ServiceGraph:
         *services: The other ones; each must be reached from *entry*.
 
     Raises:
+        DeclarationError: What is given is no class.
         GraphError: The declarations have mistakes, or a service is not reached; all are in it.
     """
+    for given in (entry, *services):
+        if not isinstance(given, type):
+            frame = sys._getframe(1)
+            where = Location(frame.f_code.co_filename, frame.f_lineno)
+            raise DeclarationError(f"link() takes the classes of services, got {given!r}", where)
     collection = Collection(_NO_BINDINGS, chosen=[entry, *services])
     collection.add(entry)
     collection.check_reached(entry, services)

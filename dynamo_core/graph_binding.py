@@ -98,7 +98,8 @@ class Binder:
                 fitting.append(cls)
                 continue
             told = f"{short_name(cls)} cannot stand for {short_name(edge.on)}: {'; '.join(faults)}"
-            self._near_misses[cls] = told
+            if any(hasattr(cls, endpoint.attribute) for endpoint in wanted.endpoints.values()):
+                self._near_misses[cls] = told
             if is_derived(cls, edge.on):
                 misfits.append(told)
         if len(fitting) == 1:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from dynamo_core.graph_binding import Binder
-from dynamo_core.inspection import NO_SERVICE, Problems, inspect_service, is_service, short_name
+from dynamo_core.inspection import NO_SERVICE, Problems, inspect_service, is_abstract, is_service, short_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,20 +51,13 @@ class Collection:
 
     def add(self, cls: type) -> None:
         """Take in a service that the caller names, and all that it depends on."""
-        definition = self._define(cls)
-        if not is_service(cls):
-            self.problems.add(f"{short_name(cls)} is no service: {NO_SERVICE}", definition.location)
-        elif definition.is_abstract:
-            missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
-            why = f"a method is not implemented: {missing}" if missing else "it is a protocol"
-            self.problems.add(f"{short_name(cls)} cannot be run, {why}", definition.location)
-        else:
+        if self._can_run(cls):
             self._visit(cls)
 
     def check_reached(self, entry: type, services: Sequence[type]) -> None:
-        """Make sure that each of *services* was reached on the way from *entry*."""
+        """Make sure that each of *services* can be run, and was reached on the way from *entry*."""
         for cls in services:
-            if cls not in self._visited and is_service(cls) and not self._define(cls).is_abstract:
+            if cls not in self._visited and self._can_run(cls):
                 self.problems.add(
                     f"{short_name(cls)} is linked and not reached from {short_name(entry)}: "
                     f"{self._binder.explain_unreached(cls)}",
@@ -80,6 +73,18 @@ class Collection:
         self._check_names()
         self.problems.raise_any(self._define(entry).name)
         return tuple(self._bound(self._definitions[cls]) for cls in self._visited)
+
+    def _can_run(self, cls: type) -> bool:
+        location = self._define(cls).location
+        if not is_service(cls):
+            self.problems.add(f"{short_name(cls)} is no service: {NO_SERVICE}", location)
+            return False
+        if is_abstract(cls):
+            missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
+            why = f"a method is not implemented: {missing}" if missing else "it is a protocol"
+            self.problems.add(f"{short_name(cls)} cannot be run, {why}", location)
+            return False
+        return True
 
     def _define(self, cls: type) -> ServiceDefinition:
         definition = self._definitions.get(cls)

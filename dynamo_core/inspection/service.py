@@ -11,7 +11,7 @@ from dynamo_core import endpoint_mark, lifecycle
 from dynamo_core.config import ServiceConfig, check_name
 from dynamo_core.definition import EndpointDefinition, LifecycleHooks, ServiceDefinition
 from dynamo_core.dependency import Dependency
-from dynamo_core.errors import ConfigError
+from dynamo_core.errors import ConfigError, DeclarationError
 from dynamo_core.import_target import ImportTarget
 from dynamo_core.inspection.annotations import class_scope
 from dynamo_core.inspection.context import find_context_attributes
@@ -49,8 +49,11 @@ def define_service(cls: type) -> ServiceDefinition:
     The service's dependencies are not looked at: whether they can be had is known once the graph is collected.
 
     Raises:
+        DeclarationError: It is no class.
         GraphError: The declarations have mistakes; all of them are in it.
     """
+    if not isinstance(cls, type):
+        raise DeclarationError(f"wanted the class of a service, got {cls!r}")
     problems = Problems()
     definition = inspect_service(cls, problems)
     if not is_service(cls):
