@@ -73,14 +73,23 @@ def message_line(*parts: Part) -> None:
     Args:
         parts: Texts, or texts with their tone.
     """
-    stream = sys.stderr
+    _write_parts(sys.stderr, parts)
+
+
+def write_line(*parts: Part) -> None:
+    """Write one line of data to standard output at once, some of its parts with a tone that shows on a terminal."""
+    _write_parts(sys.stdout, parts)
+    sys.stdout.flush()
+
+
+def _write_parts(stream: TextIO, parts: Sequence[Part]) -> None:
     toned = [(part, "") if isinstance(part, str) else part for part in parts]
     if is_terminal(stream):
         from rich.console import Console  # terminals only
         from rich.text import Text  # as above
 
         line = Text.assemble(*((printable(text), _TONES[tone]) for text, tone in toned))
-        Console(file=stream, stderr=True, highlight=False, soft_wrap=True).print(line)
+        Console(file=stream, highlight=False, soft_wrap=True).print(line)
         return
     stream.write(f"{printable(''.join(text for text, _ in toned))}\n")
 

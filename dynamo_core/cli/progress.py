@@ -84,6 +84,7 @@ class ServeProgress:
         self._is_up = False
         self._is_stopping = False
         self._is_announced = False
+        self._has_failed = False
         self._tellers: Mapping[str, Callable[[_Service, ServiceEvent], None]] = {
             "starting": self._began,
             "spawned": self._began,
@@ -181,10 +182,11 @@ class ServeProgress:
     # --- trouble -------------------------------------------------------------------------------------------
 
     def _died(self, service: _Service, event: ServiceEvent) -> None:
+        is_first = not service.is_ready and not service.ready_slots
         if event.slot is not None:
             service.ready_slots.discard(event.slot)
-        if self._is_stopping:
-            return
+        if self._is_stopping or is_first:
+            return  # before its first worker is ready, the error that ends the start says it
         process = "" if event.pid is None else f" (process {event.pid})"
         what = f" died{process}" + (f": {event.detail}" if event.detail else "")
         self._tell((_worker(event), "name"), (what, "bad"), is_trouble=True)
@@ -202,6 +204,7 @@ class ServeProgress:
 
     def _failed(self, service: _Service, event: ServiceEvent) -> None:
         if not service.is_ready:  # the error that ends the start says why
+            self._has_failed = True
             self._tell(*self._row(service), ("did not start", "bad"), is_trouble=True)
             return
         why = f": {event.detail}" if event.detail else ""
@@ -216,6 +219,8 @@ class ServeProgress:
     def _stopping(self, _service: _Service, event: ServiceEvent) -> None:
         if event.slot is None and not self._is_stopping:
             self._is_stopping = True
+            if self._has_failed:  # what had come up goes without saying
+                return
             self._tell(("stopping", "dim"), (f": {event.detail}" if event.detail else "", "dim"))
 
     def _stopped(self, service: _Service, event: ServiceEvent) -> None:
@@ -225,6 +230,8 @@ class ServeProgress:
         if event.slot is not None:
             if detail:  # such as who needed SIGKILL
                 self._tell((_worker(event), "name"), (f" stopped{detail}", "warning"), is_trouble=True)
+            return
+        if self._has_failed and not detail:
             return
         took = "" if event.seconds is None else f" in {event.seconds:.2f} s"
         self._tell(*self._row(service), f"stopped{took}", (detail, "warning"), is_trouble=bool(detail))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from dynamo_core.cli.console import is_terminal, message, printable, write
+from dynamo_core.cli.console import message, write, write_line
 from dynamo_core.cli.run_option import SilentRunError, ask_run, run_option
 from dynamo_core.errors import EXIT_NOT_STARTED, DynamoError, RunNotFoundError, ServiceFailedError
 
@@ -234,9 +234,7 @@ def _show_json(line: LogLine) -> None:
 
 
 def _show_line(line: LogLine) -> None:
-    worker, text = f"{line.service}/{line.slot}", printable(line.text)
-    write(f"{click.style(worker, fg='cyan') if is_terminal(sys.stdout) else worker} | {text}")
-    sys.stdout.flush()
+    write_line((f"{line.service}/{line.slot}", "name"), f" | {line.text}")
 
 
 def _name(run: FoundRun) -> str:

@@ -169,7 +169,11 @@ def test_degraded_and_failed_say_what_follows() -> None:
 def test_failed_start_leaves_the_reason_to_the_error() -> None:
     """Which follows at once, with the last lines."""
     shown = Shown()
+    assert shown.hear("died", "Backend", slot=0, detail="exit status 1") == []
     assert shown.hear("failed", "Backend", slot=0, detail="exit status 1") == ["  Backend   did not start"]
+    assert shown.hear("stopping", "Frontend") == []
+    assert shown.hear("stopped", "Frontend", seconds=0.1) == []
+    assert len(shown.hear("stopped", "Middle", seconds=0.1, detail="needed SIGKILL")) == 1
 
 
 def test_stop_is_told_once_and_then_by_service() -> None:
