@@ -115,7 +115,7 @@ async def _serve_host(host: Host, setup: WorkerSetup, stop: asyncio.Event) -> No
 
 
 async def _serve_http(host: Host, setup: WorkerSetup, stop: asyncio.Event) -> None:
-    from dynamo_core.http import build_application, serve_http  # noqa: PLC0415  # not every worker serves HTTP
+    from dynamo_core.http import build_application, serve_http  # not every worker serves HTTP
 
     assert setup.http_listener is not None
     http = host.config.http
@@ -151,6 +151,7 @@ async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, object]) -> boo
         return is_done
     finally:
         for task in (doing, stopping):
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await task
+            if not task.done():
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError, Exception):
+                    await task

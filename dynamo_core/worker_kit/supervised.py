@@ -17,6 +17,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import attrs
@@ -25,6 +26,8 @@ from dynamo_core.errors import EXIT_FAILURE, EXIT_OK, DynamoError
 from dynamo_core.worker_kit.bootstrap import BOOTSTRAP_VARIABLE, Bootstrap, read_bootstrap
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from dynamo_core.definition import ServiceDefinition
     from dynamo_core.worker_kit.peers import Peers
 
@@ -33,6 +36,13 @@ EXIT_LOST_SUPERVISOR: Final = 125
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 _LOGGERS: Final = ("dynamo_core", "dynamo_circus")
+_NOT_USERS: Final = (
+    f"{Path(__file__).parents[1]}{os.sep}",
+    f"{Path(asyncio.__file__).parent}{os.sep}",
+    "<frozen importlib",
+    "uvloop",
+)
+"""Beginnings of the names of files whose frames say nothing about why a service does not start."""
 
 
 class NoSupervisorError(DynamoError):
@@ -99,9 +109,9 @@ def load_definitions(
     Returns:
         The service with its configuration, and the services it depends on by attribute.
     """
-    from dynamo_core.config import ServiceConfig  # noqa: PLC0415  # a custom worker may fail before it is needed
-    from dynamo_core.import_target import ImportTarget  # noqa: PLC0415  # as above
-    from dynamo_core.inspection import define_service  # noqa: PLC0415  # as above
+    from dynamo_core.config import ServiceConfig  # a custom worker may fail before it is needed
+    from dynamo_core.import_target import ImportTarget  # as above
+    from dynamo_core.inspection import define_service  # as above
 
     cls = ImportTarget.from_data(bootstrap.target).load() if service_cls is None else service_cls
     definition = attrs.evolve(
@@ -137,7 +147,7 @@ def run_loop(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     try:
-        import uvloop  # noqa: PLC0415  # optional
+        import uvloop  # optional
     except ImportError:
         return None
     factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
@@ -152,10 +162,18 @@ def fail(exc: BaseException) -> NoReturn:
         if isinstance(exc, DynamoError):
             sys.stderr.write(f"error: {exc}\n")
         else:
-            traceback.print_exception(exc)
+            traceback.print_exception(type(exc), exc, _users_frames(exc.__traceback__))
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(EXIT_FAILURE)
+
+
+def _users_frames(trace: TracebackType | None) -> TracebackType | None:
+    """The traceback from the first frame of the user's on; all of it when there is none."""
+    own = trace
+    while own is not None and own.tb_frame.f_code.co_filename.startswith(_NOT_USERS):
+        own = own.tb_next
+    return trace if own is None else own
 
 
 async def _serve(
@@ -164,8 +182,8 @@ async def _serve(
     definition: ServiceDefinition,
     dependencies: dict[str, ServiceDefinition],
 ) -> None:
-    from dynamo_core.worker_kit.peers import Peers  # noqa: PLC0415  # imported while others start
-    from dynamo_core.worker_kit.serving import WorkerSetup, serve  # noqa: PLC0415  # as above
+    from dynamo_core.worker_kit.peers import Peers  # imported while others start
+    from dynamo_core.worker_kit.serving import WorkerSetup, serve  # as above
 
     names = [found.name for found in dependencies.values()]
     peers = Peers(dependencies, dict.fromkeys(names, bootstrap.run_id))
@@ -203,11 +221,13 @@ def adopt_socket(descriptor: int) -> socket.socket:
 @contextlib.contextmanager
 def _listening(channel: socket.socket, peers: Peers) -> Any:
     """Take in memberships from the supervisor for as long as the block lasts."""
-    from dynamo_core.transport import MembershipReader  # noqa: PLC0415  # as in _serve
+    from dynamo_core.transport import MembershipReader  # as in _serve
 
     loop = asyncio.get_running_loop()
     channel.setblocking(False)
-    loop.add_reader(channel.fileno(), functools.partial(_read_memberships, channel, MembershipReader(), peers))
+    loop.add_reader(
+        channel.fileno(), functools.partial(_read_memberships, channel, MembershipReader(), peers)
+    )
     try:
         yield
     finally:

@@ -9,8 +9,8 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from dynamo_circus import ArbiterHandle, CircusDeploymentTarget
 
+from dynamo_circus import ArbiterHandle, CircusDeploymentTarget
 from dynamo_core.errors import NotImportableError, ServiceUnavailableError, StartError, WorkerLostError
 from dynamo_core.loader import load_graph
 from dynamo_core.provider.binding import run_graph
@@ -78,9 +78,9 @@ async def test_stream_of_a_killed_worker_ends_with_its_name(runs: Path, graphs: 
         assert caught.value.service == "Backend"
         assert f"Backend/{slot}" in str(caught.value)
         assert [await backend.echo(str(number)) for number in range(4)] == [f"Backend: {n}" for n in range(4)]
-        await arbiter.wait_ready(30)
-        worker = (await arbiter.stats("Backend")).workers[slot]
-        assert worker.pid != pid
+        async with asyncio.timeout(30):
+            while (worker := (await arbiter.stats("Backend")).workers[slot]).pid in {pid, None}:
+                await asyncio.sleep(0.01)
         assert worker.generation == 2
         assert "signal 9" in worker.last_cause
 

@@ -55,7 +55,7 @@ class Backend:
         return subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.DEVNULL).pid
 
 
-@service
+@service(http={"port": 0})
 class Frontend:
     backend = depends(Backend)
 
