@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -146,7 +147,7 @@ def _stamp_of(environment: Environment) -> str:
     return digest.hexdigest()
 
 
-def _run(command: list[str | Path], *, capture: bool = False) -> str:
+def _run(command: Sequence[str | Path], *, capture: bool = False) -> str:
     variables = {
         name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV"}
     }
