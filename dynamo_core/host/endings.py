@@ -73,6 +73,6 @@ def _timed_out(exc: BaseException, context: CallContext, timer: DeadlineTimer) -
 
 
 def _stopped(exc: BaseException, context: CallContext) -> BaseException:
-    if not isinstance(exc, asyncio.CancelledError):
+    if not isinstance(exc, asyncio.CancelledError | CallCancelledError):
         log_failure(exc, context, "raised when it was cancelled because its worker stops")
     return CallCancelledError(context.service, context.endpoint, slot=context.slot)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from dynamo_core.errors import CallError, CallTimeoutError, OverloadedError, ServiceUnavailableError
 from dynamo_core.host.admission import FullError
@@ -62,15 +62,19 @@ class HostedEndpoint:
         self._calls = workplace.calls
         self._running = workplace.calls.calls
         self._lane = lane
-        self._method: Callable[..., Any] = self._refuse_all("it has not been started")
+        self._method: Callable[..., Any]
+        self._refusal: ServiceUnavailableError | None
+        self.unbind("it has not been started")
 
     def bind(self, method: Callable[..., Any]) -> None:
         """Answer calls with *method* from now on."""
         self._method = method
+        self._refusal = None
 
     def unbind(self, reason: str) -> None:
         """Refuse calls from now on."""
-        self._method = self._refuse_all(reason)
+        self._refusal = ServiceUnavailableError(self._workplace.service, reason)
+        self._method = self._refuse
 
     async def call(self, arguments: dict[str, object], context: CallContext) -> object:
         """Run the endpoint once.
@@ -137,6 +141,8 @@ class HostedEndpoint:
                     if source is None:
                         source = await self._open(opened, arguments, context)
                     item = await source.__anext__()
+                    if opened.is_interrupted:  # it swallowed its cancellation
+                        raise opened.interruption()
                 except BaseException as exc:
                     error = opened.explain(exc)
                     if error is None:
@@ -228,6 +234,8 @@ class HostedEndpoint:
 
     async def _enter(self, context: CallContext) -> Lane | None:
         """Wait for a place; gives the lane whose place was taken."""
+        if self._refusal is not None:
+            self._refuse()
         lane = self._lane
         if lane is not None:
             try:
@@ -255,13 +263,10 @@ class HostedEndpoint:
             raise CallTimeoutError(self._workplace.service, self.definition.name)
         return None
 
-    def _refuse_all(self, reason: str) -> Callable[..., Any]:
-        service = self._workplace.service
-
-        def refuse(**_: object) -> object:
-            raise ServiceUnavailableError(service, reason)
-
-        return refuse
+    def _refuse(self, **_: object) -> NoReturn:
+        """Stands in for the method while there is none."""
+        assert self._refusal is not None
+        raise ServiceUnavailableError(self._refusal.service, self._refusal.reason)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._workplace.service}.{self.definition.name}>"

@@ -229,7 +229,8 @@ class Host:
                 await self._hooks().run_each(reversed(self.definition.hooks.on_shutdown))
         finally:
             self._has_stopped.set()
-            stuck = self._workplace.threads.close()
+            stuck = self._workplace.calls.threads_left
+            self._workplace.threads.close()
             if stuck:
                 logger.warning(
                     "service %s/%d: %d threads are stuck in an endpoint", self.name, self.slot, stuck

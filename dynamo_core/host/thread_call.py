@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import functools
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ class ThreadCall:
         self._has_returned = False
         self.is_left = False
 
-    def __call__(self) -> None:
-        """Run the function; called in the thread."""
+    def __call__(self) -> Callable[[], None]:
+        """Run the function, and give what brings its outcome to the loop; called in the thread."""
         result: object = None
         error: BaseException | None = None
         try:
@@ -46,6 +47,9 @@ class ThreadCall:
             error.__cause__ = exc
         except BaseException as exc:  # noqa: BLE001  # it belongs to whoever waits
             error = exc
+        return functools.partial(self._tell, result, error)
+
+    def _tell(self, result: object, error: BaseException | None) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has been closed: nobody waits any more
             self._loop.call_soon_threadsafe(self._deliver, result, error)
 

@@ -153,12 +153,15 @@ class ThreadStream:
 
     # --- in the thread ---
 
-    def __call__(self) -> None:
-        """Take the steps; called in the thread."""
+    def __call__(self) -> Callable[[], None]:
+        """Take the steps, and give what tells of their end; called in the thread."""
         try:
             self._variables.run(self._produce)
         except BaseException as exc:  # noqa: BLE001  # it belongs to the caller
             self._error = exc
+        return self._end
+
+    def _end(self) -> None:
         self._has_ended = True
         self._tell(self._finish)
 

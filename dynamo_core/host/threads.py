@@ -5,12 +5,13 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from collections.abc import Callable
+from typing import Final
 
 _JOIN_TIMEOUT_S: Final = 1.0
+
+Job = Callable[[], Callable[[], None]]
+"""What a thread runs. It returns what tells its outcome, which is called once the thread is free for the next job."""
 
 
 class ThreadPool:
@@ -27,6 +28,7 @@ class ThreadPool:
     def __init__(self, name: str) -> None:
         self._name = name
         self._lock = threading.Lock()
+        self._threads: set[_Thread] = set()
         self._idle: list[_Thread] = []
         self._busy = 0
         self._made = 0
@@ -40,9 +42,9 @@ class ThreadPool:
     @property
     def size(self) -> int:
         """Threads there are now."""
-        return self._busy + len(self._idle)
+        return len(self._threads)
 
-    def submit(self, job: Callable[[], None]) -> None:
+    def submit(self, job: Job) -> None:
         """Run *job* in a thread, at once.
 
         Args:
@@ -61,28 +63,29 @@ class ThreadPool:
         if thread is not None:
             thread.jobs.put(job)
             return
+        thread = _Thread(self._went_idle, job, f"{self._name}-{number}")
+        with self._lock:
+            self._threads.add(thread)
         try:
-            _Thread(self._went_idle, job, f"{self._name}-{number}").start()
+            thread.start()
         except BaseException:
             with self._lock:
                 self._busy -= 1
+                self._threads.discard(thread)
             raise
 
-    def close(self) -> int:
-        """Let every thread end after its job, and wait for the idle ones; safe to call twice.
-
-        Returns:
-            How many still run a job.
-        """
+    def close(self) -> None:
+        """Let every thread end after its job, and wait for the idle ones; safe to call twice."""
         with self._lock:
             self._is_closed = True
             idle, self._idle = self._idle, []
+            ending = [thread for thread in self._threads if thread.is_done or thread in idle]
         for thread in idle:
             thread.jobs.put(None)
         give_up = time.monotonic() + _JOIN_TIMEOUT_S
-        for thread in idle:
+        for thread in ending:
             thread.join(max(0.0, give_up - time.monotonic()))
-        return self._busy
+            self._threads.discard(thread)
 
     def _went_idle(self, thread: _Thread) -> bool:
         """Take back a thread whose job is done; False when it should end."""
@@ -90,26 +93,26 @@ class ThreadPool:
             self._busy -= 1
             if not self._is_closed:
                 self._idle.append(thread)
-            return not self._is_closed
+                return True
+            thread.is_done = True
+            return False
 
 
 class _Thread(threading.Thread):
     """One thread, and the jobs it is handed."""
 
-    def __init__(
-        self, went_idle: Callable[[_Thread], bool], first_job: Callable[[], None], name: str
-    ) -> None:
+    def __init__(self, went_idle: Callable[[_Thread], bool], first_job: Job, name: str) -> None:
         super().__init__(name=name, daemon=True)
-        self.jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self.jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self.jobs.put(first_job)
+        self.is_done = False
         self._went_idle = went_idle
 
     def run(self) -> None:
-        while (job := self.jobs.get()) is not None:
-            try:
-                job()
-            finally:
-                del job  # what it holds must not live until the next one comes
-                goes_on = self._went_idle(self)
-            if not goes_on:
-                return
+        goes_on = True
+        while goes_on and (job := self.jobs.get()) is not None:
+            tell = job()
+            del job  # what it holds must not live until the next one comes
+            goes_on = self._went_idle(self)
+            tell()
+            del tell
