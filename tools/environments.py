@@ -97,17 +97,8 @@ def refresh() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "venv"
         _install(folder, ENVIRONMENTS["dev"], [])
-        freeze = [
-            _python(folder),
-            "-m",
-            "pip",
-            "freeze",
-            "--all",
-            "--exclude-editable",
-            "--exclude",
-            "setuptools",
-        ]
-        frozen = _run(freeze, capture=True).strip()
+        freeze = ["-m", "pip", "freeze", "--all", "--exclude-editable", "--exclude", "setuptools"]
+        frozen = _run([_python(folder), *freeze], capture=True).strip()
     CONSTRAINTS.parent.mkdir(exist_ok=True)
     CONSTRAINTS.write_text(f"{HEADER}{frozen}\n", "utf-8")
 
@@ -141,7 +132,7 @@ def _is_of_this_python(folder: Path) -> bool:
 def _stamp_of(environment: Environment) -> str:
     """What an environment depends on, as one text."""
     sources = [CONSTRAINTS, Path(__file__), ROOT / "pyproject.toml", *ROOT.glob("plugins/*/pyproject.toml")]
-    digest = hashlib.sha256(repr((environment, sys.version)).encode())
+    digest = hashlib.sha256(repr((environment, str(ROOT), sys.version)).encode())
     for source in sorted(sources):
         digest.update(source.read_bytes())
     return digest.hexdigest()
