@@ -29,7 +29,7 @@ def explain_failure(exc: BaseException, name: str, target: str) -> GraphLoadErro
     """
     if isinstance(exc, SyntaxError) and exc.lineno is not None and _is_file(exc.filename):
         told = f"{type(exc).__name__}: {exc.msg}"
-        return GraphLoadError(target, told, Location(str(exc.filename), exc.lineno))
+        return GraphLoadError(target, told, Location(str(exc.filename), max(1, exc.lineno)))
     place = find_place(exc.__traceback__)
     if isinstance(exc, ModuleNotFoundError) and place is None and exc.name is not None:
         return GraphLoadError(target, f"there is no module named {exc.name!r}{_hint(name, exc.name)}")
@@ -79,9 +79,6 @@ def _hint(name: str, missing: str) -> str:
     module = sys.modules.get(parent)
     if missing == name and module is not None and hasattr(module, last):
         return f", did you mean '{parent}:{last}'?"
-    path = Path(*name.split(".")).with_suffix(".py")
-    if path.is_file():
-        return f", did you mean {str(path)!r}?"
     return f"; looked in {', '.join(_looked_in())}"
 
 

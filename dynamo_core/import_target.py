@@ -14,6 +14,7 @@ from dynamo_core.module_loading import (
     import_file,
     import_name,
     is_found_by_name,
+    path_of,
     place_of,
 )
 
@@ -52,16 +53,16 @@ class ImportTarget:
         """
         name, qualname = target.__module__, target.__qualname__
         module = sys.modules.get(name)
-        if name in _MAIN_MODULES:
-            spec = getattr(module, "__spec__", None)
-            if spec is not None and spec.name not in _MAIN_MODULES:
-                return cls(spec.name, None, qualname)  # python -m
-            path = _path_of(module)
-            return cls(None, path, qualname) if path is not None else cls(_MAIN, None, qualname)
-        if module is None or is_found_by_name(module):
+        if module is None:
             return cls(name, None, qualname)
-        path = _path_of(module)
-        return cls(None, path, qualname) if path is not None else cls(name, None, qualname)
+        if name in _MAIN_MODULES:
+            if module.__spec__ is not None and module.__spec__.name not in _MAIN_MODULES:
+                return cls(module.__spec__.name, None, qualname)  # python -m
+            name = _MAIN
+        elif is_found_by_name(module):
+            return cls(name, None, qualname)
+        path = path_of(module)
+        return cls(name, None, qualname) if path is None else cls(None, str(path), qualname)
 
     @property
     def problem(self) -> str | None:
@@ -118,11 +119,3 @@ class ImportTarget:
     def from_data(cls, data: Mapping[str, Any]) -> Self:
         """The reverse of :meth:`to_data`."""
         return cls(data["module"], data["path"], data["qualname"])
-
-
-def _path_of(module: object) -> str | None:
-    """Absolute path of a module's file; None when it has none on this disk."""
-    file = getattr(module, "__file__", None)
-    if not isinstance(file, str) or not Path(file).is_file():
-        return None
-    return str(Path(file).resolve())

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _PREFIX: Final = "_dynamo_main_"
 _NAME: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _loading = threading.RLock()
+_loaded_files: set[Path] = set()
 _target: ContextVar[str | None] = ContextVar("target", default=None)
 
 
@@ -70,7 +71,9 @@ def import_file(path: Path, *, target: str) -> ModuleType:
     put_first(file.parent)
     importlib.invalidate_caches()
     with _explained(file.stem, target):
-        return importlib.import_module(file.stem) if _leads_to(file.stem, file) else _import_alias(file)
+        module = importlib.import_module(file.stem) if _leads_to(file.stem, file) else _import_alias(file)
+    _loaded_files.add(file)
+    return module
 
 
 def put_first(folder: Path) -> None:
@@ -81,18 +84,26 @@ def put_first(folder: Path) -> None:
 
 
 def is_found_by_name(module: ModuleType) -> bool:
-    """Whether another process with the same import path finds *module* by its name.
+    """Whether another process finds *module* by its name.
 
-    Not so for one that was imported by path under a name of its own, or made by hand.
+    Not so for one that was imported by path, whose folder may be another one's turn by then, or made by hand.
     """
-    file = getattr(module, "__file__", None)
+    path = path_of(module)
+    if path in _loaded_files:
+        return False
     try:
         spec = _search(module.__name__)
     except Exception:  # noqa: BLE001  # finders are anybody's code
         return False
     if spec is None:
         return False
-    return file is None or spec.origin is None or Path(spec.origin).resolve() == Path(file).resolve()
+    return not spec.has_location or (spec.origin is not None and Path(spec.origin).resolve() == path)
+
+
+def path_of(module: ModuleType) -> Path | None:
+    """Absolute path of a module's file, links followed; None when it has none on this disk."""
+    file = getattr(module, "__file__", None)
+    return Path(file).resolve() if isinstance(file, str) and Path(file).is_file() else None
 
 
 def find_attribute(module: ModuleType, qualname: str, *, target: str) -> Any:
