@@ -165,8 +165,9 @@ async def _carry(called: ClientEndpoint, link: ClientLink, payload: bytes, optio
     within = CURRENT_CALL.get()
     if within is None or within.deadline is None:
         return await link.channel.call(called.endpoint, payload, options)
-    within.waiting_for.append(called.address)
+    waiting_for = within.waiting_for = within.waiting_for or []
+    waiting_for.append(called.address)
     try:
         return await link.channel.call(called.endpoint, payload, options)
     finally:
-        within.waiting_for.remove(called.address)
+        waiting_for.remove(called.address)

@@ -37,7 +37,7 @@ class CallContext:
     deadline: float | None = None
     metadata: Mapping[str, str] = NO_METADATA
     is_cancelled: bool = attrs.field(default=False, init=False)
-    waiting_for: list[tuple[str, str]] = attrs.field(factory=list, init=False, repr=False)
+    waiting_for: list[tuple[str, str]] | None = attrs.field(default=None, init=False, repr=False)
     _when_cancelled: list[Callable[[], object]] | None = attrs.field(default=None, init=False, repr=False)
 
     def remaining_s(self) -> float | None:

@@ -1,10 +1,12 @@
-"""Ending a call at its deadline."""
+"""Ending calls at their deadlines."""
 
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dynamo_core.errors import CallTimeoutError
 
@@ -12,9 +14,15 @@ if TYPE_CHECKING:
     from dynamo_core.host.context import CallContext
     from dynamo_core.host.running import Interruptible
 
+_SPARE: Final = 256
+_EARLY_S: Final = 0.001
+"""How much too early a loop's timer may fire."""
 
-class DeadlineTimer:
-    """Cancels a call once its deadline has passed; whoever makes one calls :meth:`stop`.
+_monotonic: Final = time.monotonic
+
+
+class Deadline:
+    """The deadline of one call; :meth:`DeadlineClock.watch` makes it, and whoever asked for it calls :meth:`stop`.
 
     :func:`asyncio.timeout` does not fit: a stream's consumer does other things between the steps, and an endpoint
     that swallows its cancellation must not look as if it had answered in time.
@@ -25,10 +33,11 @@ class DeadlineTimer:
         limit_s: Seconds, for the message, where the limit is the endpoint's own.
 
     Attributes:
-        has_fired: Whether the deadline has passed.
+        has_fired: Whether it has passed.
+        is_wanted: Whether the call still runs.
     """
 
-    __slots__ = ("_context", "_handle", "_limit_s", "_running", "_slow", "has_fired")
+    __slots__ = ("_context", "_limit_s", "_running", "_slow", "has_fired", "is_wanted")
 
     def __init__(self, context: CallContext, running: Interruptible, limit_s: float | None) -> None:
         self._context = context
@@ -36,13 +45,20 @@ class DeadlineTimer:
         self._limit_s = limit_s
         self._slow: tuple[str, str] | None = None
         self.has_fired = False
-        assert context.deadline is not None
-        left_s = context.deadline - time.monotonic()
-        self._handle = asyncio.get_running_loop().call_later(left_s, self._fire)
+        self.is_wanted = True
 
     def stop(self) -> None:
-        """Do nothing any more."""
-        self._handle.cancel()
+        """The call has ended."""
+        self.is_wanted = False
+
+    def fire(self) -> None:
+        """Cancel the call."""
+        self.has_fired = True
+        self.is_wanted = False
+        if self._context.waiting_for:
+            self._slow = self._context.waiting_for[0]
+        self._context.cancel()
+        self._running.cancel()
 
     def error(self) -> CallTimeoutError:
         """What the caller meets: it names the service this one was waiting for, if it was."""
@@ -50,9 +66,65 @@ class DeadlineTimer:
             return CallTimeoutError(*self._slow)
         return CallTimeoutError(self._context.service, self._context.endpoint, timeout_s=self._limit_s)
 
+
+class DeadlineClock:
+    """Fires the deadlines of one host's calls, with one timer of the loop for all of them.
+
+    Nearly all calls end before their deadline; taking each out then would cost more than to pass over it later.
+    """
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Deadline]] = []
+        self._numbers = itertools.count()
+        self._largest = _SPARE
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = float("inf")
+
+    def watch(self, context: CallContext, running: Interruptible, limit_s: float | None) -> Deadline:
+        """Have *running* cancelled once the deadline of *context* has passed; it must have one."""
+        at = context.deadline
+        assert at is not None
+        deadline = Deadline(context, running, limit_s)
+        heapq.heappush(self._heap, (at, next(self._numbers), deadline))
+        if at < self._timer_at:
+            self._arm(at)
+        if len(self._heap) > self._largest:
+            self._sweep()
+        return deadline
+
+    def close(self) -> None:
+        """Fire no more. Safe to call twice."""
+        self._heap.clear()
+        self._disarm()
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def _arm(self, at: float) -> None:
+        self._disarm()
+        self._timer_at = at
+        left_s = max(0.0, at - _monotonic())
+        self._timer = asyncio.get_running_loop().call_later(left_s, self._fire)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None
+        self._timer_at = float("inf")
+
     def _fire(self) -> None:
-        self.has_fired = True
-        if self._context.waiting_for:
-            self._slow = self._context.waiting_for[0]
-        self._context.cancel()
-        self._running.cancel()
+        self._disarm()
+        heap, now = self._heap, _monotonic() + _EARLY_S
+        while heap:
+            at, _, deadline = heap[0]
+            if deadline.is_wanted and at > now:
+                self._arm(at)
+                return
+            heapq.heappop(heap)
+            if deadline.is_wanted:
+                deadline.fire()
+
+    def _sweep(self) -> None:
+        self._heap = [entry for entry in self._heap if entry[2].is_wanted]
+        heapq.heapify(self._heap)
+        self._largest = 2 * len(self._heap) + _SPARE

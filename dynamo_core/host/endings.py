@@ -10,7 +10,7 @@ from dynamo_core.host.failures import as_call_error, log_failure
 
 if TYPE_CHECKING:
     from dynamo_core.host.context import CallContext
-    from dynamo_core.host.deadline import DeadlineTimer
+    from dynamo_core.host.deadline import Deadline
     from dynamo_core.host.running import RunningCalls
 
 
@@ -19,7 +19,7 @@ def error_for_caller(
     context: CallContext,
     task: asyncio.Task[Any] | None,
     calls: RunningCalls,
-    timer: DeadlineTimer | None = None,
+    deadline: Deadline | None = None,
 ) -> BaseException:
     """Work out what to raise instead of *exc*; *exc* itself where it should go on.
 
@@ -28,17 +28,17 @@ def error_for_caller(
         context: The call.
         task: The task that ran it.
         calls: The host's; knows which calls the host itself cancelled.
-        timer: Its deadline; None without one.
+        deadline: Its deadline; None without one.
     """
     if isinstance(exc, GeneratorExit) and not _is_running(task):
         context.cancel()
         return exc  # the coroutine is being thrown away: nobody is there to be told
     is_cancelled = isinstance(exc, asyncio.CancelledError)
     was_asked = False
-    if timer is not None and timer.has_fired:
+    if deadline is not None and deadline.has_fired:
         was_asked = _take_back(task) and is_cancelled
         if not was_asked:
-            return _timed_out(exc, context, timer)
+            return _timed_out(exc, context, deadline)
     if context in calls.stopped:
         was_asked = _take_back(task) and is_cancelled
         if not was_asked:
@@ -64,12 +64,12 @@ def _take_back(task: asyncio.Task[Any] | None) -> bool:
     return task is not None and task.uncancel() > 0
 
 
-def _timed_out(exc: BaseException, context: CallContext, timer: DeadlineTimer) -> BaseException:
+def _timed_out(exc: BaseException, context: CallContext, deadline: Deadline) -> BaseException:
     if isinstance(exc, CallTimeoutError):
         return exc  # of a nested call: it names the service that is slow
     if not isinstance(exc, asyncio.CancelledError):
         log_failure(exc, context, "raised when it was cancelled at its deadline")
-    return timer.error()
+    return deadline.error()
 
 
 def _stopped(exc: BaseException, context: CallContext) -> BaseException:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from dynamo_core.errors import CallError, CallTimeoutError, OverloadedError, ServiceUnavailableError
 from dynamo_core.host.admission import FullError
 from dynamo_core.host.context import CURRENT_CALL, CallContext
-from dynamo_core.host.deadline import DeadlineTimer
 from dynamo_core.host.endings import error_for_caller
 from dynamo_core.host.failures import log_failure
 from dynamo_core.host.open_stream import OpenStream
@@ -60,6 +59,7 @@ class HostedEndpoint:
         self._is_plain = not self.is_stream and not self._is_sync and lane is None and timeout_s is None
         self._workplace = workplace
         self._calls = workplace.calls
+        self._clock = workplace.clock
         self._running = workplace.calls.calls
         self._lane = lane
         self._method: Callable[..., Any]
@@ -152,7 +152,10 @@ class HostedEndpoint:
                     raise error from exc
                 finally:
                     opened.task = None
-                    _reset(token)
+                    try:  # noqa: SIM105  # suppress() takes longer than all the rest of a step
+                        CURRENT_CALL.reset(token)
+                    except ValueError:
+                        pass  # the coroutine is thrown away in another task's context
                 yield item
         finally:
             await opened.close()
@@ -177,7 +180,7 @@ class HostedEndpoint:
         limit_s = self._set_deadline(context)
         task = asyncio.current_task()
         assert task is not None
-        timer = None if context.deadline is None else DeadlineTimer(context, task, limit_s)
+        deadline = None if context.deadline is None else self._clock.watch(context, task, limit_s)
         self._running[context] = task
         token = CURRENT_CALL.set(context)
         try:
@@ -185,18 +188,18 @@ class HostedEndpoint:
                 result = await self._method(**arguments)
             else:
                 result = await self._run(arguments, context)
-            if timer is not None and timer.has_fired:
-                raise timer.error()  # the endpoint swallowed its cancellation, and was too late
+            if deadline is not None and deadline.has_fired:
+                raise deadline.error()  # the endpoint swallowed its cancellation, and was too late
         except BaseException as exc:
-            error = error_for_caller(exc, context, task, self._calls, timer)
+            error = error_for_caller(exc, context, task, self._calls, deadline)
             if error is exc:
                 raise
             raise error from exc
         else:
             return result
         finally:
-            if timer is not None:
-                timer.stop()
+            if deadline is not None:
+                deadline.stop()
             _reset(token)
             self._calls.leave(context)
 
@@ -273,7 +276,7 @@ class HostedEndpoint:
 
 
 def _reset(token: contextvars.Token[CallContext | None]) -> None:
-    try:  # noqa: SIM105  # suppress() takes longer than all the rest of a step
+    try:  # noqa: SIM105  # as above
         CURRENT_CALL.reset(token)
     except ValueError:
         pass  # the coroutine is thrown away in another task's context

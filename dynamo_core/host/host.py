@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dynamo_core.definition import EndpointKind
 from dynamo_core.errors import EndpointNotFoundError
 from dynamo_core.host.admission import Admission
+from dynamo_core.host.deadline import DeadlineClock
 from dynamo_core.host.endpoint import HostedEndpoint
 from dynamo_core.host.lifecycle import HookRunner, build_instance
 from dynamo_core.host.running import RunningCalls
@@ -85,6 +86,7 @@ class Host:
             slot=slot,
             calls=RunningCalls(),
             admission=Admission(traffic.max_concurrency, traffic.max_queue),
+            clock=DeadlineClock(),
             threads=ThreadPool(f"{definition.name}-{slot}"),
         )
         self._threads_lane: Lane | None = None
@@ -107,6 +109,11 @@ class Host:
     def running_calls(self) -> int:
         """Calls that run or wait for a place now."""
         return len(self._workplace.calls.calls)
+
+    @property
+    def finished_steps(self) -> int:
+        """Calls that have ended so far; grows while a long queue of short calls keeps the loop from turning."""
+        return self._workplace.calls.finished
 
     @property
     def threads(self) -> int:
@@ -229,6 +236,7 @@ class Host:
                 await self._hooks().run_each(reversed(self.definition.hooks.on_shutdown))
         finally:
             self._has_stopped.set()
+            self._workplace.clock.close()
             stuck = self._workplace.calls.threads_left
             self._workplace.threads.close()
             if stuck:

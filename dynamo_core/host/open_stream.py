@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dynamo_core.errors import CallCancelledError
 from dynamo_core.host.context import CURRENT_CALL
-from dynamo_core.host.deadline import DeadlineTimer
 from dynamo_core.host.endings import error_for_caller
 from dynamo_core.host.failures import log_failure
 from dynamo_core.host.thread_stream import ThreadStream
@@ -46,7 +45,7 @@ class OpenStream:
         self._thread: ThreadStream | None = None
         self._has_ended = False
         self._is_closed = False
-        self._timer = None if context.deadline is None else DeadlineTimer(context, self, limit_s)
+        self._deadline = None if context.deadline is None else workplace.clock.watch(context, self, limit_s)
         self.task: asyncio.Task[Any] | None = None
         self.is_interrupted = False
         workplace.calls.calls[context] = self
@@ -70,12 +69,12 @@ class OpenStream:
         self._has_ended = True
         if isinstance(exc, StopAsyncIteration) and not self.is_interrupted:
             return None
-        return error_for_caller(exc, self._context, self.task, self._workplace.calls, self._timer)
+        return error_for_caller(exc, self._context, self.task, self._workplace.calls, self._deadline)
 
     def interruption(self) -> Exception:
         """What to raise instead of a step, once it :attr:`is_interrupted`."""
-        if self._timer is not None and self._timer.has_fired:
-            return self._timer.error()
+        if self._deadline is not None and self._deadline.has_fired:
+            return self._deadline.error()
         context = self._context
         return CallCancelledError(context.service, context.endpoint, slot=context.slot)
 
@@ -92,8 +91,8 @@ class OpenStream:
         if self._is_closed:
             return
         self._is_closed = True
-        if self._timer is not None:
-            self._timer.stop()
+        if self._deadline is not None:
+            self._deadline.stop()
         try:
             await self._close_source()
         finally:

@@ -29,12 +29,14 @@ class RunningCalls:
         calls: What to cancel, by call.
         stopped: Calls that the host itself cancelled, since it stops.
         threads_left: Threads that still run an endpoint whose call has ended.
+        finished: How many calls have ended.
     """
 
     def __init__(self) -> None:
         self.calls: dict[CallContext, Interruptible] = {}
         self.stopped: set[CallContext] = set()
         self.threads_left = 0
+        self.finished = 0
         self._idle: list[asyncio.Future[None]] = []
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -45,11 +47,14 @@ class RunningCalls:
 
     def leave(self, context: CallContext) -> None:
         """Forget a call that has ended."""
-        self.calls.pop(context, None)
-        if self.stopped:
-            self.stopped.discard(context)
-        if self._idle and self.is_idle:
-            self._tell_idle()
+        self.finished += 1
+        calls = self.calls
+        calls.pop(context, None)
+        if not calls:
+            if self.stopped:
+                self.stopped.clear()
+            if self._idle and not self.threads_left:
+                self._tell_idle()
 
     def thread_left(self) -> None:
         """Note that a call ended while its thread still runs."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dynamo_core.host.context import CallContext
     from dynamo_core.host.threads import ThreadPool
 
-MAX_AHEAD: Final = 16
+MAX_AHEAD: Final = 32
 """Items the generator may be ahead of its consumer: enough to pay for the changes of thread, few enough to hold."""
 _END_MARKS: Final = (StopIteration, StopAsyncIteration)
 _RESUME_AT: Final = MAX_AHEAD // 2

@@ -8,6 +8,7 @@ import attrs
 
 if TYPE_CHECKING:
     from dynamo_core.host.admission import Admission
+    from dynamo_core.host.deadline import DeadlineClock
     from dynamo_core.host.running import RunningCalls
     from dynamo_core.host.threads import ThreadPool
 
@@ -21,6 +22,7 @@ class Workplace:
         slot: Slot of the worker.
         calls: What runs now.
         admission: Lets calls in.
+        clock: Ends calls at their deadlines.
         threads: For endpoints and hooks that block.
     """
 
@@ -28,4 +30,5 @@ class Workplace:
     slot: int
     calls: RunningCalls
     admission: Admission
+    clock: DeadlineClock
     threads: ThreadPool
