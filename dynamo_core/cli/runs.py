@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from dynamo_core.cli.console import message, write, write_line
-from dynamo_core.cli.run_option import SilentRunError, ask_run, run_option
+from dynamo_core.cli.run_option import PATIENCE_S, SilentRunError, ask_run, run_option
 from dynamo_core.errors import EXIT_NOT_STARTED, DynamoError, RunNotFoundError, ServiceFailedError
 
 if TYPE_CHECKING:
@@ -37,12 +37,12 @@ class RunEndedEarlyError(DynamoError):
     exit_code = EXIT_NOT_STARTED
 
 
-def timeout_option(default_s: float, text: str) -> Callable[[F], F]:
+def timeout_option(default_s: float, text: str, *, may_be_zero: bool = False) -> Callable[[F], F]:
     """Add ``--timeout SECONDS`` to a command, as its argument ``timeout_s``."""
     return click.option(
         "--timeout",
         "timeout_s",
-        type=click.FloatRange(min=0),
+        type=click.FloatRange(min=0, min_open=not may_be_zero),
         default=default_s,
         show_default=True,
         metavar="SECONDS",
@@ -67,8 +67,9 @@ def stop(run: str | None, timeout_s: float, kill: bool, reason: str | None) -> N
     from dynamo_core.control import find_run
 
     found = find_run(run)
-    _ask_to_stop(found, reason or "dynamo stop")
-    is_over = _wait_until_over(found, timeout_s)
+    deadline = time.monotonic() + timeout_s
+    _ask_to_stop(found, reason or "dynamo stop", patience_s=min(PATIENCE_S, timeout_s / 2))
+    is_over = _wait_until_over(found, max(deadline - time.monotonic(), 0.0))
     if not is_over and kill and _signal(found, signal.SIGKILL):
         is_over = _wait_until_over(found, _AFTER_KILL_S)
     if not is_over:
@@ -77,12 +78,21 @@ def stop(run: str | None, timeout_s: float, kill: bool, reason: str | None) -> N
     message(f"{_name(found)} has stopped")
 
 
-def _ask_to_stop(run: FoundRun, reason: str) -> None:
-    """Over the control socket; with a signal where nobody answers there."""
+def _ask_to_stop(run: FoundRun, reason: str, *, patience_s: float) -> None:
+    """Over the control socket; with a signal where nobody answers there within *patience_s*."""
+    import asyncio
+
     from dynamo_core.control import is_over
 
+    async def ask(client: ControlClient) -> None:
+        try:
+            async with asyncio.timeout(patience_s):
+                await client.stop(reason=reason)
+        except TimeoutError as exc:
+            raise SilentRunError(run, f"no answer within {patience_s:g} s") from exc
+
     try:
-        ask_run(run, lambda client: client.stop(reason=reason))
+        ask_run(run, ask, patience_s=patience_s)
     except SilentRunError as exc:
         if is_over(run):
             return
@@ -141,7 +151,7 @@ def restart(service: str, run: str | None, reason: str | None) -> None:
     show_default=True,
     help="What to wait for.",
 )
-@timeout_option(60.0, "How long to wait; 0 waits without limit.")
+@timeout_option(60.0, "How long to wait; 0 waits without limit.", may_be_zero=True)
 def wait(run: str | None, condition: str, timeout_s: float) -> None:
     """Wait until every worker of RUN is ready, or until RUN is over.
 

@@ -44,7 +44,7 @@ def live_run(folder: Path, *services: ServiceState, state: str = "ready") -> Ite
 
 
 SUPERVISOR = """
-import os, signal, sys
+import os, signal, socket, sys
 from pathlib import Path
 from dynamo_core.control import RunDirectory, RunState, start_ticks, write_state
 
@@ -58,6 +58,10 @@ with RunDirectory.create(Path(sys.argv[1])) as run:
         supervisor_pid=os.getpid(), supervisor_start_ticks=start_ticks(os.getpid()), started_at="2026-11-23",
     )
     write_state(run.fileno(), state)
+    if sys.argv[2] == "mute":
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(run.control_socket_path))
+        listener.listen()
     print(run.run_id, flush=True)
     if sys.argv[2] == "stubborn":
         sys.stdin.read()
@@ -68,7 +72,13 @@ with RunDirectory.create(Path(sys.argv[1])) as run:
 
 @contextlib.contextmanager
 def supervisor(folder: Path, manner: str = "obedient") -> Iterator[subprocess.Popen[str]]:
-    """A process that has a run and no control socket; SIGTERM ends it, unless it is stubborn."""
+    """A process that has a run; SIGTERM ends it.
+
+    Args:
+        folder: Where its run is.
+        manner: ``stubborn`` ignores SIGTERM; ``mute`` has a control socket and never answers on it; the others
+            have none.
+    """
     with subprocess.Popen(
         [sys.executable, "-c", SUPERVISOR, str(folder), manner],
         stdin=subprocess.PIPE,

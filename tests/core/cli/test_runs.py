@@ -68,6 +68,16 @@ def test_stop_without_a_control_socket_signals_the_supervisor(
     assert list(folder.iterdir()) == []
 
 
+def test_stop_does_not_wait_for_a_mute_control_socket(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As that of a supervisor which hangs."""
+    with supervisor(folder, "mute") as process:
+        assert run(["stop", "--timeout", "4"]) == 0
+        assert process.wait(30) == 0
+    assert "its supervisor is sent SIGTERM" in capsys.readouterr().err
+
+
 def test_run_that_does_not_end_is_an_error(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With what ends it all the same."""
     with supervisor(folder, "stubborn") as process:

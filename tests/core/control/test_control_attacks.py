@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -144,3 +146,37 @@ async def call(attacked: Attacked, verb: str, arguments: bytes) -> object:
             return await channel.call(endpoint, arguments, DEFAULT_OPTIONS)
     finally:
         await channel.aclose()
+
+
+STRANGER = """
+import os, socket, sys
+os.setgid(65534)
+os.setuid(65534)
+client = socket.socket(socket.AF_UNIX)
+client.settimeout(30)
+try:
+    client.connect(sys.argv[1])
+    client.sendall(bytes(1))
+    print("answered" if client.recv(1) else "closed")
+except PermissionError:
+    print("kept out")
+except ConnectionError:
+    print("closed")
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.parametrize("is_open", [False, True])
+async def test_another_user_is_kept_out(attacked: Attacked, folder: Path, is_open: bool) -> None:
+    """By the modes; and by who they are, where somebody has opened those."""
+    path = attacked.directory.control_socket_path
+    if is_open:
+        for each, mode in ((folder, 0o755), (attacked.directory.path, 0o755), (path, 0o666)):
+            each.chmod(mode)
+    stranger = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", STRANGER, str(path), stdout=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(30):
+        out, _ = await stranger.communicate()
+    assert out.decode().strip() == ("closed" if is_open else "kept out")
+    assert attacked.run.asked == []
