@@ -12,6 +12,7 @@ import attrs
 
 from dynamo_core.host import Host
 from dynamo_core.transport import ServiceServer
+from dynamo_core.worker_kit import health
 from dynamo_core.worker_kit.notification import notify
 
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-READY_CHECK_S: Final = 0.1
-"""Between two looks at a service that is started and says that it is not ready yet."""
 
 LAST_ANSWERS_S: Final = 1.0
 """For what has been answered to reach its callers."""
@@ -100,9 +98,10 @@ async def _serve_host(host: Host, setup: WorkerSetup, stop: asyncio.Event) -> No
             if setup.http_listener is not None:
                 tasks.create_task(_serve_http(host, setup, http_stop), name="http")
             try:
-                if await _unless(stop, _wait_ready(host, setup)):
-                    setup.tell({"READY": "1", "STATUS": "serving"})
-                    await stop.wait()
+                if await _unless(stop, health.wait_ready(host, setup.tell)):
+                    setup.tell(health.READY)
+                    with health.watchdog(host, setup.tell):
+                        await _unless(stop, _look_after(host, setup))
             finally:
                 setup.tell({"STOPPING": "1", "STATUS": "finishing calls"})
                 server.stop_accepting()
@@ -114,6 +113,13 @@ async def _serve_host(host: Host, setup: WorkerSetup, stop: asyncio.Event) -> No
         await server.aclose()
 
 
+async def _look_after(host: Host, setup: WorkerSetup) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(health.watch_readiness(host, setup.tell), name="readiness")
+        tasks.create_task(health.watch_liveness(host), name="liveness")
+        tasks.create_task(asyncio.Event().wait(), name="serving")
+
+
 async def _serve_http(host: Host, setup: WorkerSetup, stop: asyncio.Event) -> None:
     from dynamo_core.http import build_application, serve_http  # not every worker serves HTTP
 
@@ -122,14 +128,6 @@ async def _serve_http(host: Host, setup: WorkerSetup, stop: asyncio.Event) -> No
     application = build_application(host, http, title=host.name, app=setup.definition.app)
     grace_s = host.config.supervision.stop_timeout_s
     await serve_http(application, [setup.http_listener], http, stop=stop, grace_s=grace_s)
-
-
-async def _wait_ready(host: Host, setup: WorkerSetup) -> None:
-    if await host.is_ready():
-        return
-    setup.tell({"STATUS": "waiting for its readiness hooks"})
-    while not await host.is_ready():
-        await asyncio.sleep(READY_CHECK_S)
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, object]) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import functools
 import logging
 import os
@@ -125,7 +126,8 @@ def load_definitions(
 
 
 def prepare_process(log_level: str) -> None:
-    """Have lines go out as they are written, and this project's log records to standard error."""
+    """Have lines go out as they are written, and to standard error what this project logs and where a crash was."""
+    faulthandler.enable(file=sys.__stderr__ or 2, all_threads=True)
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

@@ -54,6 +54,7 @@ def make_service(name: str, **supervision: object) -> Any:  # a stand-in for Ser
         "restart_window_s": 300.0,
         "startup_timeout_s": 30.0,
         "on_failure": "restart",
+        "watchdog_s": None,
     }
     settings.update(supervision)
     config = SimpleNamespace(supervision=SimpleNamespace(**settings))
@@ -93,6 +94,12 @@ class RecordingCrew:
 
     def wake(self) -> None:
         self.arbiter.wake()
+
+    def may_spawn(self) -> bool:
+        return True
+
+    def paused(self, watcher: Watcher, slot: Slot, *, is_paused: bool) -> None:
+        self.told.append(("paused", watcher.name, slot.index, is_paused))
 
     def prepare(self, service: Any, slot: Slot) -> Launch:
         env: Mapping[str, str] = {

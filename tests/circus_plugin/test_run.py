@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dynamo_circus import ArbiterHandle, CircusDeploymentTarget
+from dynamo_circus.supervisor_process import SupervisorError
 from dynamo_core.errors import NotImportableError, ServiceUnavailableError, StartError, WorkerLostError
 from dynamo_core.loader import load_graph
 from dynamo_core.provider.binding import run_graph
@@ -87,14 +88,15 @@ async def test_stream_of_a_killed_worker_ends_with_its_name(runs: Path, graphs: 
 
 async def test_workers_and_their_children_die_with_the_supervisor(runs: Path, graphs: Path) -> None:
     """kill -9 of the supervisor leaves neither a worker nor what a worker has started."""
-    pids: list[int] = []
-    with pytest.raises(Exception, match="ended unexpectedly"):
-        async with running(f"{graphs}/chain.py:Frontend") as arbiter:
-            pids += [pid for found in (await worker_pids(arbiter)).values() for pid in found]
-            pids.append(await arbiter.client("Backend").start_child())
-            assert all(is_alive(pid) for pid in pids)
-            os.kill(arbiter.pid, signal.SIGKILL)
-            await until(lambda: not any(is_alive(pid) for pid in pids), "all are gone")
+    run = running(f"{graphs}/chain.py:Frontend")
+    arbiter = await run.__aenter__()
+    pids = [pid for found in (await worker_pids(arbiter)).values() for pid in found]
+    pids.append(await arbiter.client("Backend").start_child())
+    assert all(is_alive(pid) for pid in pids)
+    os.kill(arbiter.pid, signal.SIGKILL)
+    await until(lambda: not any(is_alive(pid) for pid in pids), "all are gone")
+    with pytest.raises(SupervisorError, match="ended unexpectedly"):
+        await run.__aexit__(None, None, None)
     await until(lambda: not list(runs.iterdir()), "the guardian has cleared up")
 
 

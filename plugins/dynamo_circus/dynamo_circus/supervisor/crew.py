@@ -37,6 +37,9 @@ class Crew(Protocol):
     def wake(self) -> None:
         """Have the arbiter look after its watchers soon."""
 
+    def may_spawn(self) -> bool:
+        """Whether one more worker may begin now; asked again whenever one has come through its imports."""
+
     def prepare(self, service: ServicePlan, slot: Slot) -> Launch:
         """How the slot's next worker is started; opens what it will inherit."""
 
@@ -63,6 +66,9 @@ class Crew(Protocol):
 
     def became_ready(self, watcher: Watcher, slot: Slot, process: Process) -> None:
         """A worker is ready."""
+
+    def paused(self, watcher: Watcher, slot: Slot, *, is_paused: bool) -> None:
+        """A worker has taken back that it is ready, or says it again."""
 
     def group_killed(self, pid: int) -> None:
         """A worker has ended and its group was killed; its pid is about to become free."""

@@ -123,6 +123,9 @@ class Launcher:
             **self._environments[service.name],
             "NOTIFY_SOCKET": str(self._notify_path),
         }
+        watchdog_s = service.config.supervision.watchdog_s
+        if watchdog_s is not None:
+            env["WATCHDOG_USEC"] = str(int(watchdog_s * 1_000_000))
         if service.is_custom:  # a foreign program can read nothing but its environment
             env.update(self._secrets[service.name])
             env[BOOTSTRAP_VARIABLE] = str(channel_fd)

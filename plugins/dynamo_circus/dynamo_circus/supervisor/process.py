@@ -69,6 +69,8 @@ class Process(_Process):  # type: ignore[misc]  # circus has no types
         status_text: Its last STATUS.
         verdict: Why the watcher killed it, in words; None when it did not.
         says_stopping: Whether it has said STOPPING.
+        is_paused: Whether it has taken its READY back, and not given it again.
+        beat_at: When it last said WATCHDOG, or READY, on ``time.monotonic()``'s clock.
         exit_status: Its exit status, negative for a signal, once collected.
         became_ready: Set once it is ready.
         ended: Set once it has been collected and what follows was decided.
@@ -90,6 +92,8 @@ class Process(_Process):  # type: ignore[misc]  # circus has no types
         self.ready_at: float | None = None
         self.verdict: str | None = None
         self.says_stopping = False
+        self.is_paused = False
+        self.beat_at = 0.0
         self.became_ready = asyncio.Event()
         self.ended = asyncio.Event()
         self._collected = False
@@ -166,6 +170,11 @@ class Process(_Process):  # type: ignore[misc]  # circus has no types
         if not self._collected:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, sig)
+
+    @property
+    def is_beginning(self) -> bool:
+        """Whether it has neither said anything yet nor counts as ready."""
+        return not self.has_notified and self.ready_at is None and not self._collected
 
     def kill_group(self) -> None:
         """Kill the worker and whatever else is in its group."""

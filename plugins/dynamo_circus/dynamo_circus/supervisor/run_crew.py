@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dynamo_circus.notify import is_from_worker
 from dynamo_circus.supervisor.log_book import LogBook
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from dynamo_circus.supervisor.watcher import Watcher
     from dynamo_core.control import RunDirectory
     from dynamo_core.provider.events import ServiceEventKind
+
+MOST_BEGINNING: Final = 2 * (os.cpu_count() or 1)
+"""Workers that may be importing at once."""
 
 
 class RunCrew:
@@ -111,6 +115,13 @@ class RunCrew:
         """Have the arbiter look after its watchers soon."""
         self.arbiter.wake()
 
+    def may_spawn(self) -> bool:
+        """Whether one more worker may begin: importing is work for a processor, and waiting is not."""
+        beginning = sum(
+            process.is_beginning for watcher in self.watchers for process in watcher.processes.values()
+        )
+        return beginning < MOST_BEGINNING
+
     def prepare(self, service: ServicePlan, slot: Slot) -> Launch:
         """How the slot's next worker is started."""
         return self.launcher.prepare(service, slot)
@@ -162,12 +173,19 @@ class RunCrew:
                 self.emit(ServiceEvent(kind="listening", service=service, url=found.url))
         self.note_change()
 
+    def paused(self, watcher: Watcher, slot: Slot, *, is_paused: bool) -> None:
+        """A worker has taken back that it is ready, or says it again."""
+        self.members_changed(watcher)
+        detail = "takes no calls: a readiness hook says no" if is_paused else "takes calls again"
+        self.emit(ServiceEvent(kind="message", service=watcher.name, slot=slot.index, detail=detail))
+        self.note_change()
+
     def members_changed(self, watcher: Watcher) -> None:
         """Tell callers of a service where its workers are: at every slot that has once been ready."""
         members = [
             Member(slot=slot.index, path=str(slot.socket.path), generation=slot.served_generation)
             for slot in watcher.slots
-            if slot.has_been_ready and not slot.is_given_up
+            if slot.takes_calls
         ]
         self.channels.push(watcher.name, members)
         self._tell_members(watcher.name, members)

@@ -49,7 +49,14 @@ class Slot:
     @property
     def is_ready(self) -> bool:
         """Whether its worker is ready and not on its way out."""
-        return self.process is not None and self.process.is_ready and not self.process.stopping
+        process = self.process
+        return process is not None and process.is_ready and not process.stopping and not process.is_paused
+
+    @property
+    def takes_calls(self) -> bool:
+        """Whether callers may turn to it: also between two workers, when they wait for the next one."""
+        is_paused = self.process is not None and self.process.is_paused
+        return self.has_been_ready and not self.is_given_up and not is_paused
 
     @property
     def served_generation(self) -> int:
@@ -68,4 +75,6 @@ class Slot:
             return "failed" if self.is_given_up else "stopped" if self.generation == 0 else "waiting"
         if self.process.stopping:
             return "stopping"
+        if self.process.is_paused:
+            return "unready"
         return "ready" if self.process.is_ready else "starting"

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TIMER_SLACK_S: Final = 0.005
+ABORT_GRACE_S: Final = 0.3
+"""For a worker that is told to abort to write where it was."""
 
 
 class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
@@ -115,6 +117,8 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
             if slot.process is not None:
                 self._check_start_time(slot, slot.process, now)
             elif slot.incoming is None and not slot.is_given_up and now >= slot.next_spawn_at:
+                if not self.crew.may_spawn():
+                    return
                 self._fill(slot)
 
     def _fill(self, slot: Slot) -> None:
@@ -153,7 +157,7 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
         return lambda line: self.crew.write_line(self.name, index, line)
 
     def _check_start_time(self, slot: Slot, process: Process, now: float) -> None:
-        if process.is_ready or process.stopping:
+        if process.ready_at is not None or process.stopping:
             return
         waited_for = self.crew.dependencies_ready_at(self.service)
         limit_s = self.service.config.supervision.startup_timeout_s
@@ -167,10 +171,16 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
 
     def notified(self, process: Process, fields: dict[str, str]) -> None:
         """Take in one notification of a worker."""
+        if process.is_beginning:
+            self.crew.wake()  # another one may begin
         process.has_notified = True
         process.status_text = fields.get("STATUS", process.status_text)
+        if "WATCHDOG" in fields or "READY" in fields:
+            process.beat_at = time.monotonic()
         if fields.get("READY") == "1":
             self._mark_ready(process)
+        if fields.get("READY") in {"0", "1"}:
+            self._pause(process, is_paused=fields["READY"] == "0")
         if fields.get("STOPPING") == "1":
             process.says_stopping = True
 
@@ -183,9 +193,33 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
             return
         process.is_ready = True
         process.ready_at = time.monotonic()
+        process.beat_at = process.ready_at
+        self._watch_beat(process)
         process.became_ready.set()
         if process.place.process is process:
             self.take_place(process)
+
+    def _pause(self, process: Process, *, is_paused: bool) -> None:
+        if process.is_paused == is_paused or not process.is_ready:
+            return
+        process.is_paused = is_paused
+        if process.place.process is process:
+            self.crew.paused(self, process.place, is_paused=is_paused)
+
+    def _watch_beat(self, process: Process) -> None:
+        """Kill a worker that has not beaten for the service's watchdog time, and look again when it may be due."""
+        limit_s = self.service.config.supervision.watchdog_s
+        if limit_s is None or not process.is_alive() or process.stopping:
+            return
+        left_s = process.beat_at + limit_s - time.monotonic()
+        if left_s > 0:
+            self._later(left_s, lambda: self._watch_beat(process))
+            return
+        process.verdict = f"did not answer for {limit_s:g} s (watchdog_s)"
+        logger.warning("worker %s/%d %s", self.name, process.place.index, process.verdict)
+        process.send_signal(signal.SIGABRT)  # a Python worker writes the stacks of its threads
+        process.send_signal(signal.SIGCONT)
+        self._later(ABORT_GRACE_S, process.kill_group)
 
     def take_place(self, process: Process) -> None:
         """A worker that is ready is the one that serves its slot from now on."""
