@@ -62,20 +62,19 @@ class HttpListener:
     Raises:
         AddressInUseError: The port is taken.
         StartError: The address cannot be listened on for another reason.
+
+    Attributes:
+        service: Name of the service.
+        url: Where HTTP reaches it.
     """
 
     def __init__(self, service: str, http: HttpConfig, port: int) -> None:
         self.service = service
         self._http = http
         self._socket = _listen(service, http.host, port)
-
-    @property
-    def url(self) -> str:
-        """Where HTTP reaches the service."""
-        host = self._http.host
-        shown = f"[{host}]" if ":" in host else host
-        scheme = "http" if self._http.tls_certificate is None else "https"
-        return f"{scheme}://{shown}:{self._socket.getsockname()[1]}"
+        scheme = "http" if http.tls_certificate is None else "https"
+        shown = f"[{http.host}]" if ":" in http.host else http.host
+        self.url = f"{scheme}://{shown}:{self._socket.getsockname()[1]}"
 
     def ingress(self) -> HttpIngress:
         """A way in through this socket, for one more worker."""

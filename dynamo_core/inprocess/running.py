@@ -185,6 +185,7 @@ class InProcessServices(RunningServices):
 
     async def stop(self, *, reason: str | None = None) -> None:
         """End the run: stop the services in reverse order; the second call waits for the same end."""
+        self._facts.is_ending.set()
         async with self._stopping:
             if self._state == "stopped":
                 return

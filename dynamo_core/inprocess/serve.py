@@ -16,12 +16,10 @@ from dynamo_core.inprocess.report import RunCommands, StateReport
 from dynamo_core.inprocess.running import InProcessServices
 from dynamo_core.inprocess.slot_sockets import SlotSockets
 from dynamo_core.inprocess.stop_signals import StopSignals
+from dynamo_core.inprocess.unless import unless
 from dynamo_core.worker_kit.supervised import run_loop
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-    from typing import Any
-
     from dynamo_core.inprocess.options import InProcessOptions
     from dynamo_core.provider import BoundGraph, ServiceEvent
 
@@ -69,7 +67,7 @@ async def _serve(
     try:
         async with ControlServer(RunCommands(services, stop.set), directory):
             try:
-                if await _unless(stop, services.start()):
+                if await unless(stop, services.start()):
                     report.changed()
                     await stop.wait()
             finally:
@@ -79,24 +77,3 @@ async def _serve(
         reporting.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await reporting
-
-
-async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, object]) -> bool:
-    """Do *work* to its end, or cancel it once *stop* is set; whether it was done.
-
-    Raises:
-        Exception: What *work* raised.
-    """
-    doing = asyncio.ensure_future(work)
-    stopping = asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait([doing, stopping], return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        stopping.cancel()
-        if not doing.done():
-            doing.cancel()
-            await asyncio.wait([doing])
-    if doing.cancelled():
-        return False
-    doing.result()
-    return True

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import attrs
 
-from dynamo_core.errors import DynamoError, StartError
+from dynamo_core.errors import StartError
 from dynamo_core.host import Host
 from dynamo_core.host.failures import traceback_text
 from dynamo_core.inprocess.calls import WorkerCalls
@@ -38,12 +38,14 @@ class RunFacts:
         run_id: Id of the run.
         graph: Name of the graph.
         emit: Tells everybody of an event.
+        is_ending: Set once the run is being stopped.
         hurry: Set once nobody wants to wait for calls to finish any more.
     """
 
     run_id: str
     graph: str
     emit: Callable[[ServiceEvent], None]
+    is_ending: asyncio.Event = attrs.field(factory=asyncio.Event)
     hurry: asyncio.Event = attrs.field(factory=asyncio.Event)
 
 
@@ -130,23 +132,29 @@ class Worker:
     async def _start_in_time(self, timeout_s: float) -> None:
         try:
             async with asyncio.timeout(timeout_s) as time_limit:
-                await self._host.start()
+                await self._start_host()
                 for ingress in self._ingresses:
-                    await ingress.open(self._host)
+                    await self._open(ingress)
                 while not await self._host.is_ready():
                     await asyncio.sleep(_READY_CHECK_S)
-        except StartError as exc:
-            raise self._not_started(exc.cause, exc.last_lines) from exc
-        except DynamoError as exc:
-            if exc.exit_code == StartError.exit_code:
-                raise  # it says what is wrong, and it is not the service
-            raise self._not_started(f"{type(exc).__name__}: {exc}", _last_lines(exc)) from exc
+        except TimeoutError as exc:
+            if not time_limit.expired():
+                raise
+            raise self._not_started(f"it was not ready within {timeout_s:g} s") from exc
+
+    async def _start_host(self) -> None:
+        try:
+            await self._host.start()
         except Exception as exc:
-            if time_limit.expired():
-                raise self._not_started(f"it was not ready within {timeout_s:g} s", ()) from exc
             raise self._not_started(f"{type(exc).__name__}: {exc}", _last_lines(exc)) from exc
 
-    def _not_started(self, cause: str, last_lines: Sequence[str]) -> StartError:
+    async def _open(self, ingress: Ingress) -> None:
+        try:
+            await ingress.open(self._host)
+        except StartError as exc:  # of the application's own lifespan; it does not know the service
+            raise self._not_started(exc.cause, exc.last_lines) from exc
+
+    def _not_started(self, cause: str, last_lines: Sequence[str] = ()) -> StartError:
         return StartError(self._service.name, cause, slot=self.slot, last_lines=last_lines)
 
     async def stop(self) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
 from dynamo_core.client import make_client
-from dynamo_core.errors import ServiceFailedError, StartError
+from dynamo_core.errors import ServiceFailedError, ServiceUnavailableError, StartError
 from dynamo_core.inprocess.channel import InProcessChannel
+from dynamo_core.inprocess.unless import unless
 from dynamo_core.inprocess.worker import Place, Worker
 from dynamo_core.provider import ServiceEvent, ServiceStatus
 
@@ -78,7 +80,13 @@ class WorkerGroup:
         self._state = "starting"
         self._emit("starting")
         async with self._change:
-            await self._add(range(self._service.config.workers))
+            try:
+                await self._add(range(self._service.config.workers))
+            except StartError as exc:
+                self._run.emit(
+                    ServiceEvent(kind="failed", service=exc.service, slot=exc.slot, detail=exc.cause)
+                )
+                raise
         self._state = "ready"
         if self._listener is not None:
             self._run.emit(ServiceEvent(kind="listening", service=self._service.name, url=self._listener.url))
@@ -109,7 +117,7 @@ class WorkerGroup:
                 self._run.emit(ServiceEvent(kind="restarting", service=self._service.name, slot=old.slot))
                 new = self._make(Place(old.slot, old.generation + 1))
                 try:
-                    await new.start()
+                    await self._start(new)
                 except StartError as exc:
                     raise _failed(exc) from exc
                 self._workers[old.slot] = new
@@ -122,24 +130,31 @@ class WorkerGroup:
         async with self._change:
             if self._state in {"", "stopped"}:
                 return
+            began = time.monotonic()
             self._state = "stopping"
             self._emit("stopping")
             await self._drop(list(self._workers.values()))
             await self._channel.aclose()
             self._state = "stopped"
-            self._emit("stopped")
+            self._emit("stopped", seconds=time.monotonic() - began)
 
     async def _add(self, slots: Iterable[int]) -> None:
         new = [self._make(Place(slot)) for slot in slots]
         try:
             async with asyncio.TaskGroup() as tasks:
                 for worker in new:
-                    tasks.create_task(worker.start(), name=f"start of {self._service.name}/{worker.slot}")
+                    tasks.create_task(
+                        self._start(worker), name=f"start of {self._service.name}/{worker.slot}"
+                    )
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
         finally:
             self._workers.update({worker.slot: worker for worker in new if worker.state == "ready"})
             self._publish()
+
+    async def _start(self, worker: Worker) -> None:
+        if not await unless(self._run.is_ending, worker.start()):
+            raise ServiceUnavailableError(self._service.name, "its run is being stopped")
 
     async def _drop(self, workers: Sequence[Worker]) -> None:
         for worker in workers:
@@ -166,8 +181,8 @@ class WorkerGroup:
     def _publish(self) -> None:
         self._channel.set_workers({slot: worker.calls for slot, worker in self._workers.items()})
 
-    def _emit(self, kind: ServiceEventKind) -> None:
-        self._run.emit(ServiceEvent(kind=kind, service=self._service.name))
+    def _emit(self, kind: ServiceEventKind, *, seconds: float | None = None) -> None:
+        self._run.emit(ServiceEvent(kind=kind, service=self._service.name, seconds=seconds))
 
 
 def _failed(exc: StartError) -> ServiceFailedError:
