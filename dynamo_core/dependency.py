@@ -42,19 +42,24 @@ class Dependency(Generic[T]):
         if instance is None:
             return self
         try:
-            return cast("T", vars(instance)[self.attribute])
+            return cast("T", vars(instance)[self.attribute or self._adopt(type(instance))])
         except KeyError:
             owner = type(instance)
             raise UnboundDependencyError(owner.__name__, self._name_on(owner)) from None
 
     def __set__(self, instance: object, value: T) -> None:
         if value is not self:  # the default that a dataclass found on the class is no client
-            vars(instance)[self.attribute] = value
+            vars(instance)[self.attribute or self._adopt(type(instance))] = value
 
     def __delete__(self, instance: object) -> None:
         """Take the client or fake off *instance* again; ``monkeypatch.setattr`` needs it."""
-        if vars(instance).pop(self.attribute, self) is self:
+        if vars(instance).pop(self.attribute or self._adopt(type(instance)), self) is self:
             raise UnboundDependencyError(type(instance).__name__, self._name_on(type(instance)))
+
+    def _adopt(self, owner: type) -> str:
+        """Take the name that *owner* gave after the class was made, when nobody calls ``__set_name__``."""
+        self.attribute = self._name_on(owner)
+        return self.attribute
 
     def _name_on(self, owner: type) -> str:
         """The attribute as *owner* has it, which a second assignment may have called differently."""

@@ -204,12 +204,22 @@ class _Inspection:
     # --- the rest ---
 
     def _read_dependencies(self) -> Mapping[str, DependencyDefinition]:
-        found = {}
+        found: dict[str, DependencyDefinition] = {}
+        places: dict[str, Member] = {}
         for member in self._members:
-            if isinstance(member.value, Dependency):
-                definition = read_dependency(member, member.value, self._scope(member.owner), self._problems)
-                if definition is not None:
-                    found[member.attribute] = definition
+            dependency = member.value
+            if not isinstance(dependency, Dependency):
+                continue
+            other = places.setdefault(dependency.attribute or member.attribute, member)
+            if other.value is not dependency:
+                self._problems.add(
+                    f"{short_name(self._cls)}.{other.attribute} and {member.attribute} would keep their clients in "
+                    "one place, since one of them was taken from another class: write depends() anew",
+                    self._location,
+                )
+            definition = read_dependency(member, dependency, self._scope(member.owner), self._problems)
+            if definition is not None:
+                found[member.attribute] = definition
         return found
 
     def _read_hooks(self) -> LifecycleHooks:
