@@ -1,0 +1,1 @@
+"""Which devices a run may use, and which worker holds which."""
