@@ -36,7 +36,7 @@ from dynamo_core.transport.messages import (
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from dynamo_core.transport.begun import BegunPage
     from dynamo_core.transport.frames import Buffer, Frame
@@ -182,9 +182,11 @@ class ClientConnection(FramedConnection):
         if deadline is not None:
             timeout_ms = timeout_to_ms(max(0.0, deadline - time.monotonic()))
             self._deadlines.add(deadline, number)
-        self._send(encode_call_head(number, flags, endpoint, timeout_ms, metadata, size), arguments)
-        if not self.calls and not self.streams:
-            self._flush()  # nobody to wait for
+        head = encode_call_head(number, flags, endpoint, timeout_ms, metadata, size)
+        if self.calls or self.streams:
+            self._send(head, arguments)
+        else:
+            self._send_now(head, arguments)
         return number
 
     def _check_size(self, endpoint: bytes, metadata: bytes, arguments_bytes: int) -> None:
@@ -238,7 +240,7 @@ class ClientConnection(FramedConnection):
 
     # --- what comes ---
 
-    def _take(self, incoming: Iterator[Frame]) -> None:
+    def _take(self, incoming: Iterable[Frame]) -> None:
         calls = self.calls
         for kind, flags, number, body in incoming:
             if kind == RESULT:

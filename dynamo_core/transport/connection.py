@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from dynamo_core.errors import ProtocolError
 from dynamo_core.transport.frames import FrameDecoder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
     from dynamo_core.transport.frames import Buffer, Frame
 
@@ -52,11 +52,12 @@ class FramedConnection(asyncio.BufferedProtocol):
         self._is_flush_due = False
         self.is_congested = False
         self.closed: asyncio.Future[None] = loop.create_future()
+        self._reason = ""
         self._writable: asyncio.Future[None] | None = None
 
     # --- what a subclass does ---
 
-    def _take(self, frames: Iterator[Frame]) -> None:
+    def _take(self, frames: Iterable[Frame]) -> None:
         """Take in frames, all of them.
 
         Raises:
@@ -84,6 +85,14 @@ class FramedConnection(asyncio.BufferedProtocol):
             unsent.append(body)
             if len(body) >= LARGE_BYTES:
                 self._has_large = True
+
+    def _send_now(self, head: bytes, body: Buffer = b"") -> None:
+        """Send one frame at once: there is nothing that could go with it."""
+        if self._unsent or self.is_congested or len(body) >= LARGE_BYTES:
+            self._send(head, body)
+            self._flush()
+        elif not self._transport.is_closing():
+            self._transport.write(head + body)
 
     def _flush(self) -> None:
         """Give what is unsent to the event loop, as far as it takes it."""
@@ -150,34 +159,31 @@ class FramedConnection(asyncio.BufferedProtocol):
 
     def receive_leftover(self, data: bytes) -> None:
         """Take in bytes that came together with the handshake."""
-        self._guard(self._decoder.feed(data))
+        try:
+            self._take(self._decoder.feed(data))
+        except ProtocolError as exc:
+            self._cut(exc)
 
     # --- what the event loop calls ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's derive from nothing
+        self._transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._decoder.buffer()
 
     def buffer_updated(self, nbytes: int) -> None:
-        self._guard(self._received(nbytes))
-
-    def _guard(self, frames: Iterator[Frame]) -> None:
         try:
-            self._take(frames)
+            self._take(self._received(nbytes))
         except ProtocolError as exc:
-            logger.warning("%s: a connection is cut: %s", self, exc)
-            self._cut(str(exc))
+            self._cut(exc)
 
-    def _cut(self, reason: str) -> None:
+    def _cut(self, exc: ProtocolError) -> None:
         """End the connection because of what the peer sent."""
-        self._reason = reason
+        logger.warning("%s: a connection is cut: %s", self, exc)
+        self._reason = str(exc)
         self.abort()
-
-    _reason: str = ""
 
     def eof_received(self) -> bool:
         self.abort()

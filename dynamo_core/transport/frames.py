@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from dynamo_core.errors import FrameTooLargeError, ProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 HELLO: Final = 1
 WELCOME: Final = 2
@@ -90,7 +90,7 @@ class FrameDecoder:
             return self._large[self._large_end :]
         return self._view[self._end :] if self._end else self._view
 
-    def received(self, size_bytes: int) -> Iterator[Frame]:
+    def received(self, size_bytes: int) -> Iterable[Frame]:
         """Give the frames that are complete now that *size_bytes* were put into :meth:`buffer`.
 
         It must be read to its end before the next bytes are received.
@@ -99,6 +99,13 @@ class FrameDecoder:
             FrameTooLargeError: A frame passes the limit; nothing of its body was waited for.
             ProtocolError: These are no frames.
         """
+        if size_bytes >= HEADER_BYTES and not self._end and self._large is None:
+            length, kind, flags, number = _unpack(self._view)
+            if length + LENGTH_BYTES == size_bytes <= self._max_frame_bytes:  # one frame, the usual case
+                return ((kind, flags, number, self._view[HEADER_BYTES:size_bytes]),)
+        return self._cut(size_bytes)
+
+    def _cut(self, size_bytes: int) -> Iterator[Frame]:
         if self._large is not None:
             self._large_end += size_bytes
             if self._large_end < len(self._large):

@@ -37,7 +37,7 @@ from dynamo_core.transport.messages import MAX_OPEN_CALLS, parse_call, parse_cre
 from dynamo_core.transport.stream_sender import StreamSender
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
     from dynamo_core.transport.begun import BegunMarks
     from dynamo_core.transport.frames import Buffer, Frame
@@ -69,6 +69,7 @@ class ServerConnection(FramedConnection):
         hello: What the caller said about itself.
         calls: Task of each open call, by number.
         ending: Tasks of calls that were cancelled and have not ended yet.
+        largest_body: Longest body that the caller reads, in bytes.
     """
 
     def __init__(self, server: ServiceServer, hello: Hello, marks: BegunMarks | None) -> None:
@@ -85,7 +86,7 @@ class ServerConnection(FramedConnection):
         self._endpoints = server.endpoints
         self._marks = marks
         self._table = None if marks is None else marks.table
-        self._largest_body = hello.max_frame_bytes - OVERHEAD_BYTES
+        self.largest_body = hello.max_frame_bytes - OVERHEAD_BYTES
         self._is_going_away = False
 
     def __str__(self) -> str:
@@ -127,7 +128,7 @@ class ServerConnection(FramedConnection):
         Raises:
             UnsupportedValueError: It is too long.
         """
-        if body_bytes > self._largest_body:
+        if body_bytes > self.largest_body:
             raise UnsupportedValueError(
                 f"{what} of {self._service} needs a frame of {body_bytes + OVERHEAD_BYTES} bytes, above the "
                 f"caller's limit of {self.hello.max_frame_bytes} bytes (max_frame_bytes)"
@@ -141,7 +142,7 @@ class ServerConnection(FramedConnection):
 
     # --- what comes ---
 
-    def _take(self, incoming: Iterator[Frame]) -> None:
+    def _take(self, incoming: Iterable[Frame]) -> None:
         for kind, flags, number, body in incoming:
             if kind == CALL:
                 self._take_call(flags, number, body)
@@ -185,7 +186,7 @@ class ServerConnection(FramedConnection):
             work = self._answer_stream(number, flags, served, given, context)
         else:
             work = self._answer(number, flags, served, given, context)
-        calls[number] = self.loop.create_task(work, name=served.name)
+        calls[number] = asyncio.Task(work, loop=self.loop, name=served.name)  # loop.create_task makes a name first
 
     def _unknown(self, name: bytes) -> ServedEndpoint:
         known = [each.decode() for each in self._endpoints]
@@ -221,7 +222,7 @@ class ServerConnection(FramedConnection):
                 await self._tell_begun(number)
             value = await served.call(arguments, context)
             body = served.encode_flagged(flags, value) if flags else served.encode(value)
-            if len(body) > self._largest_body:
+            if len(body) > self.largest_body:
                 self.check_size(len(body), f"the result of {served.name}")
         except Exception as exc:  # noqa: BLE001  # the caller is told
             self._end_call(number, exc)
@@ -229,10 +230,13 @@ class ServerConnection(FramedConnection):
             self._end_call(number, CallCancelledError(self._service, served.name, slot=self._slot))
             raise
         else:
-            if self.calls.pop(number, None) is not None:
-                self._send(encode_head(RESULT, number, len(body)), body)
-                if not self.calls:
-                    self._flush()
+            calls = self.calls
+            if calls.pop(number, None) is not None:
+                head = encode_head(RESULT, number, len(body))
+                if calls:
+                    self._send(head, body)
+                else:
+                    self._send_now(head, body)
                     self._server.call_ended()
 
     async def _answer_stream(
@@ -264,7 +268,7 @@ class ServerConnection(FramedConnection):
             if self.calls.pop(number, None) is not None:
                 self._send(encode_frame(frames.END, number))
                 if not self.calls:
-                    self._flush()
+                    self._flush()  # together with the last items
                     self._server.call_ended()
         finally:
             self._streams.pop(number, None)
@@ -279,7 +283,7 @@ class ServerConnection(FramedConnection):
         if not isinstance(error, DynamoError):
             logger.error("%s: a call could not be answered", self, exc_info=error)
         body = _encode(error_to_data(error))
-        if len(body) > self._largest_body:
+        if len(body) > self.largest_body:
             brief = shorten(message_of(error), SHORT_TEXT)
             body = _encode(error_to_data(RemoteCallError(type(error).__name__, brief, service=self._service)))
         self._send(encode_head(ERROR, number, len(body)), body)

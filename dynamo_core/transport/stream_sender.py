@@ -38,14 +38,15 @@ class StreamSender:
 
     __slots__ = (
         "_batch",
+        "_batch_bytes",
         "_connection",
         "_credit_bytes",
         "_credit_items",
         "_encode",
+        "_item_bytes",
         "_quiet_at",
         "_room",
         "_roomy",
-        "_size_items",
         "_timer",
         "number",
     )
@@ -61,8 +62,9 @@ class StreamSender:
         self._roomy: asyncio.Future[None] | None = None
         self._batch: list[object] = []
         self._quiet_at = 0.0
-        self._size_items = LARGEST_BATCH_ITEMS
-        self._room = min(self._size_items, self._credit_items)
+        self._batch_bytes = min(BATCH_BYTES, connection.largest_body)
+        self._item_bytes = 0
+        self._room = 1
         self._timer: asyncio.TimerHandle | None = None
 
     async def send_all(self, items: AsyncGenerator[Any, None]) -> None:
@@ -149,22 +151,23 @@ class StreamSender:
 
     def _send_array(self, batch: list[object], array: bytes) -> None:
         size = len(array)
-        if size > BATCH_BYTES and len(batch) > 1:
-            self._size_items = max(1, len(batch) * BATCH_BYTES // size)
-            middle = len(batch) // 2
-            for half in (batch[:middle], batch[middle:]):
+        count = len(batch)
+        self._item_bytes = size // count
+        if size > self._batch_bytes and count > 1:
+            for half in (batch[: count // 2], batch[count // 2 :]):
                 self._send_array(half, self._encode(half))
             return
-        if self._size_items < LARGEST_BATCH_ITEMS and size < BATCH_BYTES // 4:
-            self._size_items = min(LARGEST_BATCH_ITEMS, 2 * self._size_items)
         self._connection.check_size(size, "an item")
-        self._credit_items -= len(batch)
+        self._credit_items -= count
         self._credit_bytes -= size
         self._update_room()
         self._connection.send_frame(encode_head(ITEMS, self.number, size), array)
 
     def _update_room(self) -> None:
-        self._room = min(self._size_items, self._credit_items) if self._may_send else 1
+        """Work out how many items may wait for each other, going by the size of the last ones."""
+        size = self._item_bytes + 1
+        by_size = min(self._batch_bytes, self._credit_bytes) // size
+        self._room = max(1, min(LARGEST_BATCH_ITEMS, self._credit_items, by_size))
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

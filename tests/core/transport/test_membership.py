@@ -1,0 +1,39 @@
+"""Memberships as they are pushed to workers."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dynamo_core.errors import FrameTooLargeError, ProtocolError
+from dynamo_core.transport import Member, MembershipReader, encode_membership
+
+members = st.lists(
+    st.builds(Member, slot=st.integers(0, 1000), path=st.text(max_size=40), generation=st.integers(0, 2**40)),
+    max_size=4,
+)
+
+
+@given(st.lists(st.tuples(st.text(max_size=20), members), max_size=4), st.integers(1, 40))
+def test_any_split_gives_the_same_memberships(pushed, size):
+    """Where the kernel cuts the stream changes nothing."""
+    data = b"".join(encode_membership(service, found) for service, found in pushed)
+    reader = MembershipReader()
+    found = [each for start in range(0, len(data), size) for each in reader.feed(data[start : start + size])]
+    assert found == [(service, tuple(given_members)) for service, given_members in pushed]
+
+
+@given(st.binary(max_size=60))
+def test_garbage_raises_nothing_but_protocol_errors(data):
+    """Whatever comes, the reader says that it is no membership."""
+    try:
+        MembershipReader().feed(data)
+    except ProtocolError:
+        pass
+
+
+def test_a_length_above_the_limit_is_refused_at_once():
+    """Nothing is waited for."""
+    with pytest.raises(FrameTooLargeError):
+        MembershipReader().feed(b"\xff\xff\xff\xff")
