@@ -151,8 +151,11 @@ def _make_iterate(called: ClientEndpoint) -> Callable[..., Iterator[Any]]:
         open_source = functools.partial(link.channel.stream, endpoint, payload, options)
         batches = Bridge(link.loop, called.service).iterate(open_source)
         try:
-            for batch in batches:
-                called.refuse_on_loop()
+            while True:
+                called.refuse_on_loop()  # it may have been handed to one meanwhile
+                batch = next(batches, None)
+                if batch is None:
+                    return
                 yield from codec.decode_items(batch)
         finally:
             batches.close()
