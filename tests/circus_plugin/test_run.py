@@ -12,7 +12,14 @@ import pytest
 
 from dynamo_circus import ArbiterHandle, CircusDeploymentTarget
 from dynamo_circus.supervisor_process import SupervisorError
-from dynamo_core.errors import NotImportableError, ServiceUnavailableError, StartError, WorkerLostError
+from dynamo_core import with_options
+from dynamo_core.errors import (
+    DynamoError,
+    NotImportableError,
+    ServiceUnavailableError,
+    StartError,
+    WorkerLostError,
+)
 from dynamo_core.loader import load_graph
 from dynamo_core.provider.binding import run_graph
 
@@ -244,3 +251,36 @@ async def test_dependency_of_the_program_works_while_the_run_lasts(runs: Path, g
         assert await backend.get_endpoint("echo")("again") == "Backend: again"
     with pytest.raises(ServiceUnavailableError, match="has ended"):
         backend.get()
+
+
+async def test_workers_get_devices_of_their_own(
+    runs: Path, graphs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Inside the mask that the user has set, one set for each slot, and back again when a slot goes."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5,7")
+    async with running(f"{graphs}/devices.py:Trainer") as arbiter:
+        trainer = arbiter.client("Trainer")
+        seen = {slot: await with_options(trainer, routing=slot).mask() for slot in (0, 1)}
+        assert seen == {0: "3", 1: "5"}
+        await arbiter.scale("Trainer", 3)
+        assert await with_options(trainer, routing=2).mask() == "7"
+        with pytest.raises(DynamoError, match=r"Trainer/3 asks for 1 GPU .*0 of 3 visible devices are free"):
+            await arbiter.scale("Trainer", 4)
+        await arbiter.scale("Trainer", 1)
+        await arbiter.scale("Trainer", 2)
+
+
+async def test_too_few_devices_are_told_before_anything_starts(
+    runs: Path, graphs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With who holds what."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    with pytest.raises(DynamoError, match=r"asks for 1 GPU .*\n  3: Trainer/0"):
+        async with running(f"{graphs}/devices.py:Trainer"):
+            pass
+
+
+async def test_mask_that_a_service_sets_itself_is_kept(runs: Path, graphs: Path) -> None:
+    """It is never overwritten, and needs no devices."""
+    async with running(f"{graphs}/devices.py:Trainer", env_vars={"CUDA_VISIBLE_DEVICES": "9"}) as arbiter:
+        assert await arbiter.client("Trainer").mask() == "9"

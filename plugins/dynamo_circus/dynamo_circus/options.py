@@ -45,6 +45,8 @@ class CircusOptions:
         env_vars: Variables for the service's workers, above everything else; passed on byte for byte.
         check_delay_s: Seconds between two rounds of housekeeping when nothing happens, above 0.
         working_dir: Where workers run; default is where the caller is.
+        devices: Names of the machine's GPUs, as ``CUDA_VISIBLE_DEVICES`` has them; None finds them out. A mask that is
+            set in the environment is kept within.
         startup_timeout_s: Seconds that ``run_services`` waits for the whole graph to be ready;
             None leaves it to the services' own limits.
     """
@@ -56,6 +58,7 @@ class CircusOptions:
     env_vars: Mapping[str, str] = attrs.field(default=None, converter=_variables)
     check_delay_s: float = attrs.field(default=1.0, converter=float, validator=gt(0))
     working_dir: Path | None = attrs.field(default=None, converter=attrs.converters.optional(Path))
+    devices: tuple[str, ...] | None = attrs.field(default=None, converter=_texts)
     startup_timeout_s: float | None = attrs.field(
         default=None, converter=attrs.converters.optional(float), validator=attrs.validators.optional(gt(0))
     )

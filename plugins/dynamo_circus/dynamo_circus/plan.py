@@ -103,6 +103,7 @@ class RunPlan:
         working_dir: Where workers run.
         sys_path: The caller's import path, which the built-in worker takes over.
         check_delay_s: Seconds between two rounds of housekeeping.
+        devices: Names of the machine's GPUs; None finds them out.
     """
 
     graph: str
@@ -111,6 +112,7 @@ class RunPlan:
     working_dir: str
     sys_path: tuple[str, ...]
     check_delay_s: float = 1.0
+    devices: tuple[str, ...] | None = None
 
     def service(self, name: str) -> ServicePlan:
         """The service of that name."""
@@ -129,6 +131,7 @@ class RunPlan:
             "working_dir": self.working_dir,
             "sys_path": list(self.sys_path),
             "check_delay_s": self.check_delay_s,
+            "devices": self.devices,
         }
 
     @classmethod
@@ -141,6 +144,7 @@ class RunPlan:
             working_dir=data["working_dir"],
             sys_path=tuple(data["sys_path"]),
             check_delay_s=data["check_delay_s"],
+            devices=None if data["devices"] is None else tuple(data["devices"]),
         )
 
 
@@ -162,6 +166,7 @@ def make_plan(graph: BoundGraph, options: CircusOptions) -> RunPlan:
         working_dir=str(working_dir),
         sys_path=tuple(entry or str(Path.cwd()) for entry in sys.path),
         check_delay_s=options.check_delay_s,
+        devices=options.devices,
     )
 
 

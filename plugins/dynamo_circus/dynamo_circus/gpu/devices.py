@@ -7,11 +7,12 @@ See "CUDA environment variables" in NVIDIA's CUDA C++ programming guide for the 
 
 from __future__ import annotations
 
+import importlib
 import logging
 import re
 import shutil
 import subprocess
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dynamo_core.errors import ConfigError
 
@@ -82,7 +83,7 @@ def detect_devices() -> tuple[str, ...]:
 
 def _count_by_library() -> int | None:
     try:
-        import pynvml  # optional: the distribution nvidia-ml-py
+        pynvml: Any = importlib.import_module("pynvml")  # optional: the distribution nvidia-ml-py
     except ImportError:
         return None
     try:

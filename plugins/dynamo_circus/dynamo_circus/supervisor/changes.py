@@ -46,6 +46,7 @@ async def _grow(watcher: Watcher, workers: int) -> None:
     watcher.manage()
     try:
         for slot in added:
+            await slot.filled.wait()
             if slot.process is None:
                 raise StartError(watcher.name, slot.last_end, slot=slot.index, last_lines=slot.last_lines)
             await _wait_ready(watcher, slot.process)

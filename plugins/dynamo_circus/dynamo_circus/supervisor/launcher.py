@@ -23,6 +23,7 @@ from dynamo_core.worker_kit.bootstrap import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from dynamo_circus.gpu.assignment import DeviceAssignment
     from dynamo_circus.plan import RunPlan, ServicePlan
     from dynamo_circus.supervisor.channels import WorkerChannels
     from dynamo_circus.supervisor.slots import Slot
@@ -39,6 +40,7 @@ class Launcher:
     Args:
         plan: The run.
         directory: Its directory.
+        devices: Which GPUs each slot holds.
         environ: The caller's environment.
         channels: Open what workers are told through.
         http_sockets: By service.
@@ -47,11 +49,12 @@ class Launcher:
         ConfigError: A service's secret is not in the environment.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # everything that a launch is made of
         self,
         plan: RunPlan,
         *,
         directory: RunDirectory,
+        devices: DeviceAssignment,
         environ: Mapping[str, str],
         channels: WorkerChannels,
         http_sockets: Mapping[str, HttpSocket],
@@ -59,6 +62,7 @@ class Launcher:
         self._plan = plan
         self._run_id = directory.run_id
         self._notify_path = directory.notify_socket_path
+        self._devices = devices
         self._channels = channels
         self._http_sockets = http_sockets
         self._secrets = {
@@ -121,6 +125,7 @@ class Launcher:
     def _environment(self, service: ServicePlan, slot: Slot, channel_fd: int) -> dict[str, str]:
         env = {
             **self._environments[service.name],
+            **self._devices.variables(service, slot.index),
             "NOTIFY_SOCKET": str(self._notify_path),
         }
         watchdog_s = service.config.supervision.watchdog_s

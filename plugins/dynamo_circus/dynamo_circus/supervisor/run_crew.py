@@ -19,6 +19,7 @@ from dynamo_core.transport import Member
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from dynamo_circus.gpu.assignment import DeviceAssignment
     from dynamo_circus.guardian import Guardian
     from dynamo_circus.plan import RunPlan, ServicePlan
     from dynamo_circus.supervisor.arbiter import Arbiter
@@ -60,6 +61,7 @@ class RunCrew:
     http_sockets: dict[str, HttpSocket]
     channels: WorkerChannels
     launcher: Launcher
+    devices: DeviceAssignment
     guardian: Guardian
     report: RunReport
     run_tasks: asyncio.TaskGroup
@@ -120,7 +122,7 @@ class RunCrew:
         beginning = sum(
             process.is_beginning for watcher in self.watchers for process in watcher.processes.values()
         )
-        return beginning < MOST_BEGINNING
+        return bool(beginning < MOST_BEGINNING)
 
     def prepare(self, service: ServicePlan, slot: Slot) -> Launch:
         """How the slot's next worker is started."""
@@ -133,6 +135,7 @@ class RunCrew:
 
     def open_slot(self, service: ServicePlan, slot: int) -> SlotSocket:
         """Bind the socket of a slot that is added to a running service."""
+        self.devices.devices(service, slot)  # refused before anything is opened
         number = self.plan.services.index(service)
         path = self.directory.socket_path(number, slot)
         found = SlotSocket(f"{service.name}/{slot}", service=service.name, slot=slot, path=path)
@@ -142,6 +145,7 @@ class RunCrew:
 
     def close_slot(self, found: SlotSocket) -> None:
         """Close the supervisor's copy of the socket of a slot that was taken away."""
+        self.devices.give_back(found.service, found.slot)
         self.arbiter.sockets.pop(found.name, None)
         found.close()
 
@@ -222,6 +226,8 @@ class RunCrew:
         """A slot's failures have reached a limit: what its service's policy says happens."""
         kind: ServiceEventKind = "failed" if slot.is_given_up else "degraded"
         self.emit(ServiceEvent(kind=kind, service=watcher.name, slot=slot.index, detail=cause))
+        if slot.is_given_up:
+            self.devices.give_back(watcher.name, slot.index)
         policy = watcher.service.config.supervision.on_failure
         if policy == "stop-graph":
             self.fail(ServiceFailedError(watcher.name, cause, slot=slot.index, last_lines=slot.last_lines))

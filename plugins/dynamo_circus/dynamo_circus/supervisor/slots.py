@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import attrs
@@ -31,6 +32,7 @@ class Slot:
         limit: The limit its failures have reached, in words; None while within them.
         last_end: How its previous worker ended, in words.
         last_lines: What that worker wrote last.
+        filled: Set once its first worker was spawned, or could not be.
     """
 
     index: int
@@ -45,6 +47,7 @@ class Slot:
     limit: str | None = None
     last_end: str = ""
     last_lines: tuple[str, ...] = ()
+    filled: asyncio.Event = attrs.field(factory=asyncio.Event)
 
     @property
     def is_ready(self) -> bool:

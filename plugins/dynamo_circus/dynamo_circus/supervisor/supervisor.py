@@ -9,6 +9,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Final
 
+from dynamo_circus.gpu.assignment import DeviceAssignment
 from dynamo_circus.guardian import Guardian
 from dynamo_circus.notify import NotifySocket
 from dynamo_circus.supervisor.arbiter import Arbiter
@@ -106,6 +107,7 @@ class Supervisor(RunCrew):
 
     def _open(self, stack: contextlib.ExitStack) -> None:
         """Make what workers need before any of them is spawned; all of it is let go by *stack*."""
+        self.devices = DeviceAssignment(self.plan, self._environ)
         sweep_dead_runs(environ=self._environ)
         self.directory = stack.enter_context(RunDirectory.create(environ=self._environ))
         slot_sockets = self._slot_sockets()
@@ -135,6 +137,7 @@ class Supervisor(RunCrew):
         self.launcher = Launcher(
             self.plan,
             directory=self.directory,
+            devices=self.devices,
             environ=self._environ,
             channels=self.channels,
             http_sockets=self.http_sockets,

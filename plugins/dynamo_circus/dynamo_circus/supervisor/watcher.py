@@ -122,6 +122,7 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
                 self._fill(slot)
 
     def _fill(self, slot: Slot) -> None:
+        slot.filled.set()
         try:
             slot.process = self.spawn_into(slot)
         except (OSError, ValueError) as error:  # ValueError: a NUL byte in an argument or variable
