@@ -8,7 +8,7 @@ BIN := .venv/bin
 PACKAGES := dynamo_core plugins/dynamo_circus/dynamo_circus
 HELLO := examples/hello_world
 
-.PHONY: demo test check format lint types test-core test-wheels environment constraints clean
+.PHONY: demo test check format lint types test-core test-wheels faults environment constraints clean
 
 demo: environment ## Serve examples/hello_world under supervision; Ctrl-C ends it
 	$(BIN)/dynamo serve $(HELLO)/hello_world.py:Frontend -f $(HELLO)/config.yaml --provider circus
@@ -30,6 +30,9 @@ types: environment
 test-core: ## Run the tests of dynamo-core where nothing else of ours is installed
 	@$(PYTHON) tools/environments.py make core
 	.venvs/core/bin/python -m pytest -n $(JOBS) tests/core $(ARGS)
+
+faults: environment ## Break a running graph in every known way: SEEDS=n, CASES=O01,O07
+	$(BIN)/python tests/faults/run.py --seeds $(or $(SEEDS),3) $(CASES)
 
 test-wheels: environment ## Build the distributions, install them into a clean environment, and use them
 	$(BIN)/python -m pytest -m wheels tests/packaging $(ARGS)

@@ -1,0 +1,136 @@
+"""The processes, files and listeners of a run, found by its id and its private folder, never by a name."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+PR_SET_CHILD_SUBREAPER = 36
+_ACCEPTS_CONNECTIONS = 0x10000
+_TCP_LISTEN = "0A"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A process that belongs to a run."""
+
+    pid: int
+    argv: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"process {self.pid} ({' '.join(self.argv)[:160]})"
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a process holds at one moment."""
+
+    descriptors: int
+    rss_bytes: int
+
+
+def become_subreaper() -> None:
+    """Have orphans of this process's descendants land here, so that none can hide behind process 1."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that only waits to be reaped does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in {"Z", "X"}
+    except OSError:
+        return False
+
+
+def find_processes(*marks: str) -> list[Found]:
+    """Living processes, this one and its ancestors aside, that have a mark in their environment or command line."""
+    encoded = [mark.encode() for mark in marks]
+    skipped = _ancestors()
+    found = []
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit() or int(folder.name) in skipped:
+            continue
+        content = b""
+        argv: tuple[str, ...] = ()
+        with contextlib.suppress(OSError):
+            line = (folder / "cmdline").read_bytes()
+            argv = tuple(word.decode(errors="replace") for word in line.rstrip(b"\0").split(b"\0"))
+            content = line
+            content += (folder / "environ").read_bytes()
+        if any(mark in content for mark in encoded) and is_alive(int(folder.name)):
+            found.append(Found(int(folder.name), argv))
+    return found
+
+
+def _ancestors() -> set[int]:
+    found = set()
+    pid = os.getpid()
+    while pid > 1:
+        found.add(pid)
+        try:
+            pid = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+        except OSError:
+            break
+    return found
+
+
+def children() -> list[int]:
+    """Living children of this process, adopted ones included."""
+    pids: list[int] = []
+    for task in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            pids += map(int, task.read_text().split())
+    return [pid for pid in pids if is_alive(pid)]
+
+
+def kill_all(*marks: str) -> list[Found]:
+    """Kill everything that has a mark; what was there."""
+    killed: dict[int, Found] = {}
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline and (found := find_processes(*marks)):
+        for each in found:
+            killed[each.pid] = each
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(each.pid, signal.SIGKILL)
+        time.sleep(0.01)
+    return list(killed.values())
+
+
+def unix_listeners(folder: Path) -> list[str]:
+    """Paths below *folder* on which somebody listens."""
+    found = []
+    for line in Path("/proc/net/unix").read_text(errors="replace").splitlines()[1:]:
+        fields = line.split(None, 7)
+        if (
+            len(fields) == 8
+            and int(fields[3], 16) & _ACCEPTS_CONNECTIONS
+            and fields[7].startswith(f"{folder}/")
+        ):
+            found.append(fields[7])
+    return found
+
+
+def is_listened_on(port: int) -> bool:
+    """Whether somebody listens on a TCP port."""
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with contextlib.suppress(OSError):
+            for line in Path(table).read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[3] == _TCP_LISTEN and int(fields[1].rsplit(":", 1)[1], 16) == port:
+                    return True
+    return False
+
+
+def usage(pid: int) -> Usage:
+    """What a process holds now.
+
+    Raises:
+        OSError: It is gone.
+    """
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return Usage(len(list(Path(f"/proc/{pid}/fd").iterdir())), pages * os.sysconf("SC_PAGE_SIZE"))

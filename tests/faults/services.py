@@ -1,0 +1,82 @@
+"""Services that the cases run; workers import this file by its path.
+
+Every call carries an id.
+What a worker does with it is written to the service ledger: a file opened ``O_APPEND``, one ``write`` per line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from dynamo_core import ServiceContext, endpoint, service
+
+FOLDER = Path(os.environ.get("FAULTS_FOLDER", "/nonexistent"))
+"""The private folder of the case; files in it switch faults on and off while services run."""
+
+SUPERVISION = {"startup_timeout_s": 10, "stop_timeout_s": 3, "stable_time_s": 0.3}
+
+_ledger: list[int] = []
+
+
+def note(call_id: str, what: str, slot: int = -1) -> None:
+    """Write one line to the service ledger."""
+    if not _ledger:
+        _ledger.append(os.open(FOLDER / "service.ledger", os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o600))
+    os.write(_ledger[0], f"{call_id} {os.getpid()} {slot} {what} {time.monotonic():.6f}\n".encode())
+
+
+@contextlib.contextmanager
+def noted(call_id: str, context: ServiceContext) -> Iterator[None]:
+    """Note that a call has begun, and how it ended."""
+    note(call_id, "begin", context.slot)
+    try:
+        yield
+    except (asyncio.CancelledError, GeneratorExit):
+        note(call_id, "cancelled", context.slot)
+        raise
+    except BaseException:
+        note(call_id, "raised", context.slot)
+        raise
+    note(call_id, "end", context.slot)
+
+
+def is_on(switch: str) -> bool:
+    """Whether a case has switched a fault on."""
+    return (FOLDER / switch).exists()
+
+
+@dataclass
+class Answer:
+    """What a call gives: its own id, and who answered."""
+
+    call_id: str
+    slot: int
+    pid: int
+
+
+@service(workers=2, supervision=SUPERVISION)
+class Work:
+    """Answers after a while; ``work`` may be made once only, ``again`` as often as one likes."""
+
+    context: ServiceContext
+
+    def answer(self, call_id: str) -> Answer:
+        return Answer(call_id, self.context.slot, os.getpid())
+
+    @endpoint
+    async def work(self, call_id: str, hold_s: float = 0.05) -> Answer:
+        with noted(call_id, self.context):
+            await asyncio.sleep(hold_s)
+        return self.answer(call_id)
+
+    @endpoint(idempotent=True)
+    async def again(self, call_id: str, hold_s: float = 0.05) -> Answer:
+        with noted(call_id, self.context):
+            await asyncio.sleep(hold_s)
+        return self.answer(call_id)
