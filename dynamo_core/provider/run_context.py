@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
 from dynamo_core.errors import DynamoError
+from dynamo_core.module_loading import refuse_while_importing
 from dynamo_core.provider.blocking import BlockingServices
 from dynamo_core.provider.loop_thread import LoopThread, RunEndedError, refuse_on_loop
 
@@ -50,6 +51,7 @@ class RunContext:
     def _begin(self) -> BoundGraph:
         if self._was_used:
             raise DynamoError("this run was entered already; call run_services() again for another one")
+        refuse_while_importing("run_services()")  # a worker imports the script that started it
         self._was_used = True
         return self._bind()
 

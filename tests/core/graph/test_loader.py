@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dynamo_core.errors import EXIT_DECLARATION, DeclarationError, DynamoError, GraphError, GraphLoadError
+from dynamo_core.errors import EXIT_DECLARATION, DeclarationError, GraphError, GraphLoadError
 from dynamo_core.loader import load_graph
 from dynamo_core.module_loading import refuse_while_importing
 
@@ -297,22 +297,26 @@ def test_wrong_link_is_told_as_it_is(imports: Path) -> None:
 
 def test_run_that_begins_during_the_import_is_refused(imports: Path) -> None:
     """A worker that imports a script must not start what the script starts as the main program."""
-    code = """
-        from dynamo_core.module_loading import refuse_while_importing
-        refuse_while_importing("run_services()")  # HERE
+    code = (
+        CHAIN
+        + """
+    from dynamo_core.inprocess import InProcessDeploymentTarget
+
+    provider = InProcessDeploymentTarget()
+    provider.create_service(Frontend)
+    with provider.run_services():  # HERE
+        pass
     """
+    )
     path = write_module(imports, code)
     error = refused(f"{path}:Frontend")
-    assert "run_services() was called while" in str(error)
-    assert 'if __name__ == "__main__":' in str(error)
+    assert f"run_services() was called while {path}:Frontend was being imported" in str(error)
+    assert "belongs under 'if __name__ == \"__main__\":'" in str(error)
     assert error.location is not None
-    assert error.location.line == line_with(path, "# HERE")
-    refuse_while_importing("run_services()")
+    assert (error.location.file, error.location.line) == (str(path), line_with(path, "# HERE"))
 
 
-def test_refusal_outside_of_imports_does_not_happen() -> None:
+def test_refusal_ends_with_the_import(chain: Path) -> None:
     """Nothing is being imported then."""
-    try:
-        refuse_while_importing("run_services()")
-    except DynamoError:
-        pytest.fail("nothing is being imported")
+    load_graph(f"{chain}:Frontend")
+    refuse_while_importing("run_services()")
