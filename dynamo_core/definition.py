@@ -128,7 +128,9 @@ class DependencyDefinition:
         on: The class named by ``depends``, concrete, abstract or a protocol.
         location: Where ``depends`` stands.
         service_name: Service it is bound to; None while unbound, or when ``link`` left the edge out.
-        url: Base address of a service that runs elsewhere and is reached over HTTP; None otherwise.
+        url: Address of a service that runs elsewhere: ``http://`` or ``https://``, or ``unix:/path`` of a worker's
+            socket; None otherwise.
+        remote_name: Name of the service at *url*; None when it is that of *on*.
     """
 
     attribute: str
@@ -136,6 +138,7 @@ class DependencyDefinition:
     location: Location
     service_name: str | None = None
     url: str | None = None
+    remote_name: str | None = None
 
 
 @attrs.frozen(kw_only=True)

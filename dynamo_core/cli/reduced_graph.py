@@ -68,4 +68,5 @@ def reduce_graph(
 def _lead(edge: DependencyDefinition, addresses: Mapping[str, str]) -> DependencyDefinition:
     if edge.service_name is None:
         return edge  # left out by link(), or it leads out of the run already
-    return attrs.evolve(edge, service_name=None, url=addresses[edge.service_name])
+    name = edge.service_name
+    return attrs.evolve(edge, service_name=None, url=addresses[name], remote_name=name)

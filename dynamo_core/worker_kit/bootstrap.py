@@ -50,6 +50,7 @@ class Bootstrap:
         target: How the service's class is imported (``ImportTarget.to_data``).
         config: The service's configuration (``ServiceConfig.to_data``).
         dependencies: By attribute: the bound service's name and how its class is imported.
+        remote_runs: Ids of other runs, by the names of services that belong to them.
         listen_fd: Descriptor of the slot's listening socket.
         http_fd: Descriptor of the service's HTTP socket; None when it has none.
         sys_path: The caller's import path.
@@ -65,6 +66,7 @@ class Bootstrap:
     target: Mapping[str, Any]
     config: Mapping[str, Any]
     dependencies: Mapping[str, tuple[str, Mapping[str, Any]]] = attrs.field(factory=dict)
+    remote_runs: Mapping[str, str] = attrs.field(factory=dict)
     listen_fd: int
     http_fd: int | None = None
     sys_path: tuple[str, ...] = ()

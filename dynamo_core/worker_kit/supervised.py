@@ -187,8 +187,11 @@ async def _serve(
     from dynamo_core.worker_kit.peers import Peers  # imported while others start
     from dynamo_core.worker_kit.serving import WorkerSetup, serve  # as above
 
-    names = [found.name for found in dependencies.values()]
-    peers = Peers(dependencies, dict.fromkeys(names, bootstrap.run_id))
+    run_ids = {
+        name: bootstrap.remote_runs.get(name, bootstrap.run_id)
+        for name in (found.name for found in dependencies.values())
+    }
+    peers = Peers(dependencies, run_ids)
     setup = WorkerSetup(
         definition=definition,
         slot=bootstrap.slot,

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 import attrs
 
+from dynamo_circus.remote import SCHEME, RemoteWorker, is_socket_address
 from dynamo_core.config import ServiceConfig
 from dynamo_core.errors import NotImportableError
 from dynamo_core.import_target import ImportTarget
+from dynamo_core.inspection import define_service
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dynamo_circus.options import CircusOptions
     from dynamo_circus.service import CircusService
+    from dynamo_core.definition import DependencyDefinition
     from dynamo_core.provider import BoundGraph
 
 
@@ -42,6 +45,7 @@ class ServicePlan:
         target: How a worker imports its class.
         config: Its configuration.
         dependencies: Service by attribute.
+        remotes: Workers of other runs, by attribute.
         http: Where it listens for HTTP; None when it has no routes.
         command: The program and arguments of a custom worker; empty for the built-in worker.
         env_vars: Variables of its workers, above all others.
@@ -51,6 +55,7 @@ class ServicePlan:
     target: ImportTarget
     config: ServiceConfig
     dependencies: Mapping[str, str]
+    remotes: Mapping[str, RemoteWorker] = attrs.field(factory=dict)
     http: HttpAddress | None = None
     command: tuple[str, ...] = ()
     env_vars: Mapping[str, str] = attrs.field(factory=dict)
@@ -72,6 +77,7 @@ class ServicePlan:
             "target": self.target.to_data(),
             "config": self.config.to_data(),
             "dependencies": dict(self.dependencies),
+            "remotes": {attribute: remote.to_data() for attribute, remote in self.remotes.items()},
             "http": None if self.http is None else attrs.asdict(self.http),
             "command": list(self.command),
             "env_vars": dict(self.env_vars),
@@ -86,6 +92,7 @@ class ServicePlan:
             target=ImportTarget.from_data(data["target"]),
             config=ServiceConfig.from_data(data["config"]),
             dependencies=data["dependencies"],
+            remotes={name: RemoteWorker.from_data(remote) for name, remote in data["remotes"].items()},
             http=None if http is None else HttpAddress(**http),
             command=tuple(data["command"]),
             env_vars=data["env_vars"],
@@ -182,9 +189,23 @@ def _plan_service(service: CircusService, graph: BoundGraph) -> ServicePlan:
         target=definition.target,
         config=service.config,
         dependencies=dependencies,
+        remotes={
+            attribute: _plan_remote(edge)
+            for attribute, edge in definition.dependencies.items()
+            if is_socket_address(edge.url)
+        },
         http=_http_address(service, is_entry=definition.name == graph.entry.name),
         command=service.command,
         env_vars=service.options.env_vars,
+    )
+
+
+def _plan_remote(edge: DependencyDefinition) -> RemoteWorker:
+    assert edge.url is not None
+    return RemoteWorker(
+        service=edge.remote_name or define_service(edge.on).name,
+        target=ImportTarget.of(edge.on),
+        path=edge.url.removeprefix(SCHEME),
     )
 
 

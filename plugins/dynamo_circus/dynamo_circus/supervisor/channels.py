@@ -92,8 +92,11 @@ class WorkerChannels:
         channel = WorkerChannel(ours)
         self._channels[channel] = service
         channel.write(bootstrap.encode())
-        for name in set(self._plan.service(service).dependencies.values()):
+        plan = self._plan.service(service)
+        for name in set(plan.dependencies.values()):
             channel.write(encode_membership(name, self._members.get(name, ())))
+        for remote in plan.remotes.values():
+            channel.write(encode_membership(remote.service, (remote.member,)))
         return channel, theirs.detach()
 
     def push(self, service: str, members: Sequence[Member]) -> None:

@@ -113,9 +113,16 @@ class Launcher:
             target=service.target.to_data(),
             config=service.config.to_data(),
             dependencies={
-                attribute: (name, self._plan.service(name).target.to_data())
-                for attribute, name in service.dependencies.items()
+                **{
+                    attribute: (name, self._plan.service(name).target.to_data())
+                    for attribute, name in service.dependencies.items()
+                },
+                **{
+                    attribute: (remote.service, remote.target.to_data())
+                    for attribute, remote in service.remotes.items()
+                },
             },
+            remote_runs={remote.service: remote.run_id for remote in service.remotes.values()},
             listen_fd=3 if service.is_custom else slot_fd,
             http_fd=http_fd,
             sys_path=self._plan.sys_path,

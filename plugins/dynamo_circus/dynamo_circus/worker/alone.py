@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import click
 
+from dynamo_circus.remote import LOCAL_RUN, run_id_of
 from dynamo_core import environment
 from dynamo_core.config import load_graph_settings
-from dynamo_core.control.run_directory import RUN_ID
 from dynamo_core.errors import EXIT_OK, DynamoError, RunDirectoryError
 from dynamo_core.loader import load_graph
 from dynamo_core.worker_kit.supervised import prepare_process, run_loop, stop_on_signals
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from dynamo_core.definition import ServiceDefinition
 
 UNIX: Final = "unix:"
-LOCAL_RUN: Final = "local"
-"""Run id of workers that belong to no run; both ends of a connection must name the same."""
-
 BACKLOG_CONNECTIONS: Final = 2048
 LARGEST_PORT: Final = 65535
 _DEPENDENCY: Final = re.compile(r"(?P<service>[A-Za-z][A-Za-z0-9_-]*)=unix:(?P<path>/.+)")
@@ -163,7 +160,7 @@ async def _serve(
 
     stop = stop_on_signals()
     names = {found.name for found in dependencies.values()}
-    peers = Peers(dependencies, {name: run_id_of(wanted.depends[name]) for name in names})
+    peers = Peers(dependencies, {name: run_id_of(str(wanted.depends[name])) for name in names})
     for name in names:
         peers.update(name, [Member(slot=0, path=str(wanted.depends[name]), generation=0)])
     listener, http_listener = listeners
@@ -177,11 +174,6 @@ async def _serve(
         tell=lambda state: _say(definition.name, wanted, state),
     )
     await serve(setup, stop)
-
-
-def run_id_of(path: Path) -> str:
-    """Id of the run that a worker's socket belongs to: the name of its directory, or that of no run."""
-    return path.parent.name if RUN_ID.fullmatch(path.parent.name) else LOCAL_RUN
 
 
 def _say(name: str, wanted: Wanted, state: Mapping[str, str]) -> None:

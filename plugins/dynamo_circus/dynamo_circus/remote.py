@@ -1,0 +1,65 @@
+"""Workers of other runs, which a service may be told to depend on by the path of their socket."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import attrs
+
+from dynamo_core.control.run_directory import RUN_ID
+from dynamo_core.import_target import ImportTarget
+from dynamo_core.transport import Member
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SCHEME: Final = "unix:"
+
+LOCAL_RUN: Final = "local"
+"""Run id of workers that belong to no run; both ends of a connection must name the same."""
+
+
+def is_socket_address(url: str | None) -> bool:
+    """Whether an edge's address is the socket of a worker."""
+    return url is not None and url.startswith(f"{SCHEME}/")
+
+
+def run_id_of(path: str) -> str:
+    """Id of the run that a worker's socket belongs to: the name of its directory, or that of no run."""
+    name = PurePosixPath(path).parent.name
+    return name if RUN_ID.fullmatch(name) else LOCAL_RUN
+
+
+@attrs.frozen(kw_only=True)
+class RemoteWorker:
+    """One worker that this run does not start.
+
+    Attributes:
+        service: Name of its service.
+        target: How a class with its endpoints is imported.
+        path: Its socket.
+    """
+
+    service: str
+    target: ImportTarget
+    path: str
+
+    @property
+    def run_id(self) -> str:
+        """Id of the run it belongs to."""
+        return run_id_of(self.path)
+
+    @property
+    def member(self) -> Member:
+        """It, as callers know it."""
+        return Member(slot=0, path=self.path, generation=0)
+
+    def to_data(self) -> dict[str, Any]:
+        """A mapping that JSON can hold."""
+        return {"service": self.service, "target": self.target.to_data(), "path": self.path}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Self:
+        """The reverse of :meth:`to_data`."""
+        return cls(service=data["service"], target=ImportTarget.from_data(data["target"]), path=data["path"])
