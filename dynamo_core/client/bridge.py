@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 END: Final = object()
 """What a stream's last step gives."""
+_LOOP_CHECK_S: Final = 5.0
+"""A loop that is closed while calls run leaves them waiting; how often a blocked thread looks whether it was."""
 
 
 class Bridge:
@@ -60,7 +62,7 @@ class Bridge:
         if call is not None:
             call.add_cancel_callback(future.cancel)
         try:
-            return future.result()
+            return self._result(future)
         except concurrent.futures.CancelledError:
             raise self._cancelled(call) from None
         except BaseException:  # the call's own error, or Ctrl-C while it was waited for
@@ -100,7 +102,7 @@ class Bridge:
         finally:
             self._stop(pump)
             if asyncio._get_running_loop() is None:  # the collector may end an iteration on a loop
-                concurrent.futures.wait([running])
+                concurrent.futures.wait([running], _LOOP_CHECK_S)
 
     async def follow_stream(
         self, open_source: Callable[[], AsyncGenerator[Any, None]]
@@ -118,6 +120,17 @@ class Bridge:
         finally:
             self._stop(pump)
             await asyncio.wait([asyncio.wrap_future(running)])
+
+    def _result(self, future: concurrent.futures.Future[Any]) -> Any:
+        """Wait for a result, but not for one that a closed loop will never give."""
+        while True:
+            try:
+                return future.result(_LOOP_CHECK_S)
+            except TimeoutError:
+                if future.done():  # it is the call's own, or has come just now
+                    return future.result()
+                if self._loop.is_closed():
+                    raise self._ended() from None
 
     def _stop(self, pump: Pump) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has been closed, and the pump with it

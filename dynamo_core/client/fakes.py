@@ -31,13 +31,15 @@ def to_async_stream(function: Callable[..., Any]) -> Callable[..., Any]:
 
     async def stream(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
         items = function(*args, **kwargs)
-        if hasattr(items, "__anext__"):
+        if not hasattr(items, "__anext__"):
+            items = _in_threads(iter(items))
+        try:
             async for item in items:
                 yield item
-            return
-        iterator = iter(items)
-        while (item := await asyncio.to_thread(next, iterator, _END)) is not _END:
-            yield item
+        finally:
+            close = getattr(items, "aclose", None)
+            if close is not None:
+                await close()
 
     return stream
 
@@ -74,6 +76,16 @@ def endpoint_of(fake: object, name: str) -> Callable[..., Any]:
         known = [each for each in dir(fake) if not each.startswith("_") and callable(getattr(fake, each))]
         raise EndpointNotFoundError(type(fake).__name__, name, known=known)
     return cast("Callable[..., Any]", method)
+
+
+async def _in_threads(iterator: Any) -> AsyncGenerator[Any, None]:
+    try:
+        while (item := await asyncio.to_thread(next, iterator, _END)) is not _END:
+            yield item
+    finally:
+        close = getattr(iterator, "close", None)
+        if close is not None:
+            await asyncio.to_thread(close)
 
 
 def _iterate(items: Any) -> Generator[Any, None, None]:

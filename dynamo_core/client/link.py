@@ -48,7 +48,7 @@ class ClientLink:
 
         The time is the client's, or else the endpoint's, and never more than what is left of the call that makes
         this one, less a little, so that the error of the slowest service comes first. Metadata of that call go
-        along.
+        along. What a task does that has outlived the call which started it is not bound to that call's time.
 
         Args:
             default_timeout_s: Seconds of the endpoint's own limit.
@@ -62,7 +62,7 @@ class ClientLink:
         if call is not None:
             if call.metadata:
                 metadata = {**call.metadata, **metadata}
-            if call.deadline is not None:
+            if call.deadline is not None and (not call.has_ended or call.is_cancelled):
                 left_s = _left_s(call)
                 timeout_s = left_s if timeout_s is None else min(timeout_s, left_s)
         if timeout_s is None and self.routing is None and not metadata:

@@ -27,6 +27,7 @@ class CallContext:
         is_cancelled: True once nobody waits for the result any more: the caller cancelled, the deadline passed,
             the worker stops. May be read from any thread; a ``def`` endpoint, which nothing can interrupt, should
             look at it now and then.
+        has_ended: True once it has been answered; tasks that it has started may outlive it.
         waiting_for: Services and endpoints that this call has called and that have not answered, oldest first;
             kept while there is a deadline, to tell who was slow.
     """
@@ -37,6 +38,7 @@ class CallContext:
     deadline: float | None = None
     metadata: Mapping[str, str] = NO_METADATA
     is_cancelled: bool = attrs.field(default=False, init=False)
+    has_ended: bool = attrs.field(default=False, init=False, repr=False)
     waiting_for: list[tuple[str, str]] | None = attrs.field(default=None, init=False, repr=False)
     _when_cancelled: list[Callable[[], object]] | None = attrs.field(default=None, init=False, repr=False)
 

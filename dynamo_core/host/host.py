@@ -249,6 +249,8 @@ class Host:
             hosted.unbind("its worker stops")
         for check in self._checks.values():
             check.cancel()
+        if self._checks:
+            await asyncio.wait(self._checks.values(), timeout=_CANCEL_WAIT_S)
         calls = self._workplace.calls
         cancelled = calls.cancel_all()
         if cancelled:

@@ -47,6 +47,7 @@ class RunningCalls:
 
     def leave(self, context: CallContext) -> None:
         """Forget a call that has ended."""
+        context.has_ended = True
         self.finished += 1
         calls = self.calls
         calls.pop(context, None)

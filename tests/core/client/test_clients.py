@@ -379,3 +379,31 @@ async def test_an_interrupted_thread_cancels_its_call() -> None:
 
         await in_thread(wait)
         await eventually(submitted[0].cancelled)
+
+
+async def test_a_task_that_outlives_its_call_is_not_bound_to_its_time() -> None:
+    """An endpoint may start something that goes on after the answer."""
+
+    @service(name="Starter")
+    class Starter:
+        backend = depends(Service)
+
+        def __init__(self) -> None:
+            self.task: asyncio.Task[Any] | None = None
+            self.go_on = asyncio.Event()
+
+        @endpoint
+        async def begin(self) -> float | None:
+            self.task = asyncio.create_task(self._later())
+            call = current_call()
+            return None if call is None else call.deadline
+
+        async def _later(self) -> dict[str, Any]:
+            await self.go_on.wait()
+            return await self.backend.look()
+
+    async with calling(Service) as backend, calling(Starter, clients={"backend": backend.client}) as starter:
+        deadline = await with_options(starter.client, timeout_s=0.02, metadata={"trace": "1"}).begin()
+        await eventually(lambda: asyncio.get_running_loop().time() > deadline)
+        starter.host.instance.go_on.set()
+        assert await starter.host.instance.task == {"left_s": None, "metadata": {"trace": "1"}}
