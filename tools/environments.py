@@ -47,7 +47,7 @@ class Environment:
 
 ENVIRONMENTS: Final = {
     "dev": Environment(".venv", (".[http,uvloop]", "plugins/dynamo_circus"), ("dev",)),
-    "core": Environment(".venvs/core", (".[http]",), ("build", "test")),
+    "core": Environment(".venvs/core", (".[http]",), ("build", "types", "test")),
 }
 
 
