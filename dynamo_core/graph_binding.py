@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from dynamo_core.errors import DynamoError
-from dynamo_core.inspection import NO_SERVICE, is_abstract, is_service, service_name, short_name
+from dynamo_core.inspection import NO_SERVICE, has_api, is_abstract, is_service, service_name, short_name
 from dynamo_core.inspection.interface import can_stand_for, find_misfits, is_derived
 from dynamo_core.module_loading import find_attribute, import_name
 
@@ -79,7 +79,7 @@ class Binder:
         return False
 
     def _check_address(self, owner: ServiceDefinition, edge: DependencyDefinition) -> None:
-        if self._is_sound(owner, edge, edge.on) and not self._define(edge.on).api_endpoints:
+        if self._is_sound(owner, edge, edge.on) and not has_api(edge.on):
             self._problems.add(
                 f"{_label(owner, edge)} reaches {short_name(edge.on)} at an address, and none of its methods is "
                 "marked with @api",

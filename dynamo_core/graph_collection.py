@@ -125,12 +125,19 @@ class Collection:
         for cls in self._visited:
             definition = self._definitions[cls]
             other = first.setdefault(definition.name, definition)
-            if other is not definition:
-                self.problems.add(
-                    f"two services are named {definition.name!r}, {short_name(cls)} here and "
-                    f"{short_name(other.inner)} at {other.location}; give one another: @service(name=...)",
-                    definition.location,
+            if other is definition:
+                continue
+            if other.location == definition.location:
+                told = (
+                    f"{short_name(cls)} was imported twice, as {other.inner.__module__!r} and as "
+                    f"{cls.__module__!r}; import it by one name, and not from the main program"
                 )
+            else:
+                told = (
+                    f"two services are named {definition.name!r}, {short_name(cls)} here and "
+                    f"{short_name(other.inner)} at {other.location}; give one another: @service(name=...)"
+                )
+            self.problems.add(told, definition.location)
 
     def _bound(self, definition: ServiceDefinition) -> ServiceDefinition:
         edges = {}

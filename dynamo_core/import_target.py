@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _MAIN: Final = "__main__"
 _MAIN_MODULES: Final = frozenset({_MAIN, "__mp_main__"})
 """Names of the main module: its own, and the one it has in processes that multiprocessing spawned."""
+_GUARD: Final = "Name(id='__name__'"
 
 
 @attrs.frozen
@@ -72,8 +74,7 @@ class ImportTarget:
         if self.module == _MAIN:
             return "it is defined in a notebook or an interactive session, which no other process can import"
         if self.module is None:
-            is_file = self.path is not None and Path(self.path).is_file()
-            return None if is_file else f"its file {self.path!r} is not there"
+            return _problem_with_file(Path(self.path or ""), self.qualname.partition(".")[0])
         module = sys.modules.get(self.module)
         return None if module is None else self._problem_in(module)  # it may be known in other processes only
 
@@ -119,3 +120,23 @@ class ImportTarget:
     def from_data(cls, data: Mapping[str, Any]) -> Self:
         """The reverse of :meth:`to_data`."""
         return cls(data["module"], data["path"], data["qualname"])
+
+
+def _problem_with_file(path: Path, name: str) -> str | None:
+    """Why the class called *name* cannot be had from a file."""
+    if not path.is_file():
+        return f"its file {str(path)!r} is not there"
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):
+        return None  # loading it says more
+    guarded = [part for part in tree.body if isinstance(part, ast.If) and _GUARD in ast.dump(part.test)]
+    others = [part for part in tree.body if part not in guarded]
+    if _defines(guarded, name) and not _defines(others, name):
+        return "it is defined under 'if __name__ == \"__main__\":', which workers do not run"
+    return None
+
+
+def _defines(parts: list[ast.If] | list[ast.stmt], name: str) -> bool:
+    nodes = (node for part in parts for node in ast.walk(part))
+    return any(isinstance(node, ast.ClassDef) and node.name == name for node in nodes)

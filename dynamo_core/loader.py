@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -71,7 +72,8 @@ def _import(source: str, target: str) -> ModuleType:
     if source.endswith(".py") or "/" in source or os.sep in source:
         return import_file(Path(source), target=target)
     if not sys.flags.safe_path:
-        put_first(Path.cwd())
+        with contextlib.suppress(OSError):  # the current folder may be gone
+            put_first(Path.cwd())
     return import_name(source, target=target)
 
 

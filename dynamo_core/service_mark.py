@@ -56,6 +56,8 @@ def _apply(cls: C, frame: FrameType, name: str | None, app: object | None, field
     given = cls.__name__ if name is None else name
     try:
         check_name(given, what="a service's name")
+        if app is not None and not callable(app):
+            raise ConfigError(f"app must be an ASGI application, such as FastAPI(), got {type(app).__name__}")
         config = ServiceConfig({key: value for key, value in fields.items() if value is not None})
     except ConfigError as exc:
         told = "; ".join(problem.message for problem in exc.problems)

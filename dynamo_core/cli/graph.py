@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -57,7 +58,8 @@ def graph(ctx: click.Context, target: str, file: Path | None, chosen: str, as_js
 
     is_from_line = ctx.get_parameter_source("file") is ParameterSource.COMMANDLINE
     settings = load_graph_settings(file if is_from_line else None, (), os.environ)
-    loaded = settings.apply(load_graph(target, bindings=settings.bindings()))
+    with contextlib.redirect_stdout(sys.stderr):  # what modules print while they are imported is no data
+        loaded = settings.apply(load_graph(target, bindings=settings.bindings()))
     if as_json or chosen == "json":
         write_json(_describe_graph(loaded))
     else:

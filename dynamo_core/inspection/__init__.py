@@ -5,6 +5,7 @@ from dynamo_core.inspection.problems import Problems
 from dynamo_core.inspection.service import (
     NO_SERVICE,
     define_service,
+    has_api,
     inspect_service,
     is_abstract,
     is_service,
@@ -15,6 +16,7 @@ __all__ = [
     "NO_SERVICE",
     "Problems",
     "define_service",
+    "has_api",
     "inspect_service",
     "is_abstract",
     "is_service",

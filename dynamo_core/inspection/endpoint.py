@@ -224,24 +224,24 @@ class _Reading:
         try:
             EndpointCodec("", definition)
         except UnusableAnnotationError as exc:
-            wrong = self._find_unusable(definition) or [exc]
+            wrong = _find_unusable(definition) or {exc.parameter: exc.message}
         else:
             return True
-        for problem in wrong:
-            of = "its result" if problem.parameter == "result" else repr(problem.parameter)
-            self._refuse(f"has an unusable annotation for {of}: {problem.message}")
+        for part, message in wrong.items():
+            self._refuse(f"has an unusable annotation for {part}: {message}")
         return False
 
-    @staticmethod
-    def _find_unusable(definition: EndpointDefinition) -> list[UnusableAnnotationError]:
-        forms = [(each.name, each.annotation) for each in definition.parameters]
-        wrong = []
-        for name, form in (*forms, ("result", definition.result)):
-            try:
-                analyse(name, form)
-            except UnusableAnnotationError as exc:
-                wrong.append(exc)
-        return wrong
+
+def _find_unusable(definition: EndpointDefinition) -> dict[str, str]:
+    """What is wrong with each part of an endpoint; the codec tells of the first one only."""
+    forms = {repr(each.name): each.annotation for each in definition.parameters}
+    wrong = {}
+    for part, form in {**forms, "its result": definition.result}.items():
+        try:
+            analyse(part, form)
+        except UnusableAnnotationError as exc:
+            wrong[part] = exc.message
+    return wrong
 
 
 def _is_hashable(form: object) -> bool:

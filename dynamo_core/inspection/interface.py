@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dynamo_core.definition import REQUIRED
-from dynamo_core.inspection.members import is_protocol
+from dynamo_core.endpoint_mark import MARK
+from dynamo_core.inspection.members import find_mark, is_protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +42,8 @@ def find_misfits(service: ServiceDefinition, wanted: ServiceDefinition) -> list[
     misfits = []
     for asked in wanted.endpoints.values():
         endpoint = by_attribute.get(asked.attribute)
+        if endpoint is None and find_mark(service.inner, asked.attribute, MARK) is not None:
+            continue  # it has one with a mistake, which is told already
         if endpoint is None:
             misfits.append(f"it has no endpoint {asked.attribute!r}")
         elif endpoint.kind is not asked.kind:

@@ -72,6 +72,12 @@ def is_service(cls: type) -> bool:
     )
 
 
+def has_api(cls: type) -> bool:
+    """Whether *cls* has a method marked with ``@api``, sound or not."""
+    marks = (find_mark(cls, member.attribute, endpoint_mark.MARK) for member in find_members(cls))
+    return any(mark is not None and mark.is_api for mark in marks)
+
+
 def is_abstract(cls: type) -> bool:
     """Whether *cls* is a protocol or has methods to be implemented, so that it cannot be run."""
     return is_protocol(cls) or inspect.isabstract(cls)
@@ -141,7 +147,7 @@ class _Inspection:
             mark = service_mark(cls)
             if mark is not None:
                 names.update(mark.local_names)
-        return class_scope(owner, names)
+        return class_scope(owner, names, seen_from=self._cls)
 
     # --- endpoints ---
 

@@ -103,7 +103,8 @@ def test_methods_can_be_called_without_pytest_help() -> None:
 
 def test_every_option_of_the_decorator_reaches_the_configuration() -> None:
     """As mappings or as the classes."""
-    app = object()
+
+    async def app(scope: object, receive: object, send: object) -> None: ...
 
     @service(
         name="full",
@@ -158,6 +159,7 @@ def test_name_that_no_service_may_have_is_refused(name: str) -> None:
 
 WRONG = {
     "service option": "@service(workers=0)\nclass Frontend:  # ! @service on Frontend: workers must\n    pass\n",
+    "service app": "@service(app=3)\nclass Frontend:  # ! app must be an ASGI application\n    pass\n",
     "service key": (
         "@service(\n    http={'prot': 1},\n)\nclass Frontend:  # ! did you mean 'port'\n    pass\n"
     ),

@@ -110,6 +110,17 @@ def test_tree_is_plain_where_its_lines_cannot_be_written(
     assert lines[-1].startswith("`-- billing")
 
 
+def test_what_modules_print_is_kept_out_of_the_data(
+    imports: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It goes to standard error."""
+    path = write_module(imports, "@service\nclass Frontend: ...\nprint('hello')\n")
+    assert run(["graph", f"{path}:Frontend", "--json"]) == EXIT_OK
+    out, err = capsys.readouterr()
+    assert json.loads(out)["name"] == "Frontend"
+    assert err == "hello\n"
+
+
 def test_left_out_edges_show(target: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A linked graph is drawn as it runs."""
     linked = target.replace(":Frontend", ":small")

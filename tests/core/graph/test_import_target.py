@@ -104,6 +104,19 @@ def test_class_of_a_script_is_imported_by_path_and_never_as_main(script: Path) -
     }
 
 
+def test_class_under_the_guard_of_the_main_program_has_a_problem(tmp_path: Path) -> None:
+    """Workers never get there."""
+    path = tmp_path / "app.py"
+    path.write_text(
+        "import json\nfrom dynamo_core.import_target import ImportTarget\nclass First: ...\n"
+        "if __name__ == '__main__':\n    class Second: ...\n"
+        "    print(json.dumps([ImportTarget.of(cls).problem for cls in (First, Second)]))\n"
+    )
+    first, second = run(str(path), cwd=tmp_path)
+    assert first is None
+    assert second == "it is defined under 'if __name__ == \"__main__\":', which workers do not run"
+
+
 @pytest.mark.parametrize("name", ["json.py", "my-app.py", "two.parts.py", "script"])
 def test_script_whose_name_leads_elsewhere_gets_one_of_its_own(script: Path, name: str) -> None:
     """Such as one that is called like a module of the library, or like none at all."""

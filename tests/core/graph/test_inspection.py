@@ -292,6 +292,38 @@ def test_annotations_see_the_types_around_a_class_in_a_function() -> None:
     assert define_service(Marked).context_attributes == ("context",)
 
 
+Q = typing.TypeVar("Q")
+A = typing.TypeVar("A")
+
+
+class Answering(ABC, typing.Generic[Q, A]):
+    @endpoint
+    async def ask(self, question: Q, more: list[Q]) -> A | None: ...
+
+    @endpoint
+    def stream(self) -> Iterator[dict[str, A]]:
+        yield {}
+
+
+class Halfway(Answering[A, list[A]]): ...
+
+
+class Numbers(Halfway[int]): ...
+
+
+class MoreNumbers(Numbers): ...
+
+
+@pytest.mark.parametrize("cls", [Numbers, MoreNumbers])
+def test_type_variables_are_what_a_subclass_says(cls: type) -> None:
+    """As type checkers see them, through every step of inheritance."""
+    endpoints = define_service(cls).endpoints
+    ask = endpoints["ask"]
+    assert [each.annotation for each in ask.parameters] == [int, list[int]]
+    assert ask.result == list[int] | None
+    assert endpoints["stream"].result == dict[str, list[int]]
+
+
 def test_decorators_may_stand_on_both_sides() -> None:
     """As long as they keep the way a method is written."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -350,6 +351,20 @@ EDGES = {
         class Frontend:
             backend = depends(Backend, url="http://127.0.0.1:8000")  # ! none of its methods is marked with @api
     """,
+    "service with a mistake where a protocol is asked for": """
+        class Store(Protocol):
+            async def read(self, key: str) -> bytes: ...
+
+        class Memory:
+            @endpoint
+            async def read(self, key) -> bytes: ...  # ! Memory.read has no annotation for 'key'
+
+        @service
+        class Frontend:
+            store = depends(Store)
+
+        graph = link(Frontend, Memory)
+    """,
     "slots": """
         @service
         class Backend:
@@ -485,6 +500,36 @@ def test_mistakes_of_several_files_stand_file_by_file(imports: Path) -> None:
     assert places == sorted(
         places, key=lambda place: (place.file, place.line) if place is not None else ("", 0)
     )
+
+
+def test_module_that_was_imported_twice_is_told_as_that(imports: Path) -> None:
+    """As happens to the main program when another module imports from it."""
+    backend = write_module(
+        imports,
+        """
+        @service
+        class Backend: ...
+        """,
+    )
+    code = f"""
+        import importlib.util, sys
+
+        spec = importlib.util.spec_from_file_location("another_name", {str(backend)!r})
+        module = sys.modules["another_name"] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+
+        from {backend.stem} import Backend
+
+        @service
+        class Frontend:
+            first = depends(Backend)
+            second = depends(module.Backend)
+    """
+    with pytest.raises(GraphError) as caught:
+        load_graph(f"{write_module(imports, code)}:Frontend")
+    del sys.modules["another_name"]
+    (problem,) = caught.value.problems
+    assert f"Backend was imported twice, as {backend.stem!r} and as 'another_name'" in problem.message
 
 
 def test_nothing_of_another_graph_is_told(imports: Path) -> None:
