@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, Literal, get_args
 
 import attrs
@@ -23,6 +24,10 @@ ServiceEventKind = Literal[
 EVENT_KINDS: Final[tuple[ServiceEventKind, ...]] = get_args(ServiceEventKind)
 
 
+def _texts(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(values)
+
+
 @attrs.frozen(kw_only=True)
 class ServiceEvent:
     """One thing that happened to a service or to one of its workers.
@@ -38,6 +43,7 @@ class ServiceEvent:
         seconds: How long it took; for ``restarting``, how long it will wait.
         detail: More, in words; may be empty.
         url: Where HTTP reaches the service.
+        last_lines: For ``died``, what the worker wrote last, oldest first; empty where that is not known.
     """
 
     kind: ServiceEventKind = attrs.field(validator=attrs.validators.in_(EVENT_KINDS))
@@ -47,6 +53,7 @@ class ServiceEvent:
     seconds: float | None = None
     detail: str = ""
     url: str | None = None
+    last_lines: tuple[str, ...] = attrs.field(default=(), converter=_texts)
 
     def to_data(self) -> dict[str, object]:
         """The event as data that JSON can hold."""

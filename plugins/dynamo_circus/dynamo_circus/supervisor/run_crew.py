@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 MOST_BEGINNING: Final = 2 * (os.cpu_count() or 1)
 """Workers that may be importing at once."""
 
+LINES_OF_THE_DEAD: Final = 20
+"""Last lines of a worker that are told with its death."""
+
 
 class RunCrew:
     """One run's means, and what its watchers do with them.
@@ -203,7 +206,12 @@ class RunCrew:
         if process.launch.channel is not None:
             self.channels.close(process.launch.channel)
         if not process.stopping:
-            self._tell("died", process, detail=process.describe_end())
+            self._tell(
+                "died",
+                process,
+                detail=process.describe_end(),
+                last_lines=process.output.last_lines[-LINES_OF_THE_DEAD:],
+            )
         self.note_change()
 
     def sweep(self) -> None:
@@ -270,7 +278,13 @@ class RunCrew:
         return found
 
     def _tell(
-        self, kind: ServiceEventKind, process: Process, *, seconds: float | None = None, detail: str = ""
+        self,
+        kind: ServiceEventKind,
+        process: Process,
+        *,
+        seconds: float | None = None,
+        detail: str = "",
+        last_lines: tuple[str, ...] = (),
     ) -> None:
         event = ServiceEvent(
             kind=kind,
@@ -279,6 +293,7 @@ class RunCrew:
             pid=process.pid,
             seconds=seconds,
             detail=detail,
+            last_lines=last_lines,
         )
         self.emit(event)
 
