@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dynamo_core import ServiceContext, endpoint, service
+from dynamo_core import ServiceContext, async_on_start, endpoint, service
 
 FOLDER = Path(os.environ.get("FAULTS_FOLDER", "/nonexistent"))
 """The private folder of the case; files in it switch faults on and off while services run."""
@@ -80,3 +81,34 @@ class Work:
         with noted(call_id, self.context):
             await asyncio.sleep(hold_s)
         return self.answer(call_id)
+
+    @endpoint
+    async def leave(self, call_id: str) -> None:
+        note(call_id, "begin", self.context.slot)
+        os._exit(0)
+
+    @endpoint
+    async def crash(self, call_id: str) -> None:
+        note(call_id, "begin", self.context.slot)
+        for number in range(1, 21):
+            print(f"line {number}", flush=True)
+        ctypes.string_at(0)
+
+
+@service(supervision=SUPERVISION)
+class FailsInConstructor:
+    def __init__(self) -> None:
+        raise RuntimeError("the model is missing")
+
+    @endpoint
+    async def work(self, call_id: str) -> None: ...
+
+
+@service(supervision=SUPERVISION)
+class FailsInHook:
+    @async_on_start
+    async def begin(self) -> None:
+        raise RuntimeError("no device")
+
+    @endpoint
+    async def work(self, call_id: str) -> None: ...

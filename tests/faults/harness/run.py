@@ -6,12 +6,15 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
+from dynamo_core.control.client import ControlClient
 from harness.load import Load
 from harness.processes import Found, Usage, find_processes, usage
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dynamo_circus import ArbiterHandle
-    from dynamo_core.provider import ServiceEvent, WorkerStatus
+    from dynamo_core.provider import LogLine, ServiceEvent, WorkerStatus
     from harness.ledgers import ClientLedger
 
 PATIENCE_S = 30.0
@@ -64,6 +67,7 @@ class Run:
 
     Args:
         arbiter: Its handle.
+        folder: Where its directory is.
         events: What is heard of it.
         ledger: Takes down calls to it.
 
@@ -75,13 +79,14 @@ class Run:
         at_start: What the supervisor held once the run was ready.
     """
 
-    def __init__(self, arbiter: ArbiterHandle, events: Events, ledger: ClientLedger) -> None:
+    def __init__(self, arbiter: ArbiterHandle, folder: Path, events: Events, ledger: ClientLedger) -> None:
         self.arbiter = arbiter
         self.events = events
         self.supervisor_pid = arbiter.pid
         self.run_id = arbiter.run_id
         self.at_start: Usage = usage(arbiter.pid)
         self._ledger = ledger
+        self._control = (folder / arbiter.run_id / "control.sock", arbiter.run_id)
 
     def client(self, service: str) -> Any:
         """A client of one service."""
@@ -98,6 +103,15 @@ class Run:
     async def pids(self, service: str) -> list[int]:
         """Processes of a service's workers, by slot; 0 where there is none."""
         return [worker.pid or 0 for worker in await self.workers(service)]
+
+    async def log_lines(self, service: str) -> list[LogLine]:
+        """What a service's workers have written so far."""
+        path, run_id = self._control
+        lines = []
+        async with ControlClient(path, run_id) as control:
+            async for line in control.logs(service, follow=False):
+                lines.append(line)
+        return lines
 
     def boot_s(self, service: str) -> float:
         """Seconds that the slowest worker took to be ready when the run began."""

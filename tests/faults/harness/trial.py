@@ -44,6 +44,7 @@ class Trial:
         ledger: One record per call.
         problems: What was wrong.
         seen: What was seen, for the table.
+        events: What was heard of the run that was started last.
     """
 
     def __init__(self, folder: Path, seed: int, *, is_timed: bool) -> None:
@@ -55,6 +56,7 @@ class Trial:
         self.ledger = ClientLedger()
         self.problems: list[str] = []
         self.seen: list[str] = []
+        self.events = Events()
         self._times: dict[str, list[float]] = {}
         os.environ["FAULTS_FOLDER"] = str(folder)
         os.environ["DYNAMO_RUNTIME_DIR"] = str(self.runs_folder)
@@ -125,14 +127,14 @@ class Trial:
             overrides: ``--Service.ServiceArgs.key=value``.
             options: Of the provider.
         """
-        events = Events()
+        self.events = events = Events()
         graph = self.graph(entry, *overrides)
         ports: set[int] = set()
         running = run_graph(CircusDeploymentTarget(), graph, options=options, listeners=[events.hear])
         try:
             async with running as arbiter:
                 assert isinstance(arbiter, ArbiterHandle)
-                run = Run(arbiter, events, self.ledger)
+                run = Run(arbiter, self.runs_folder, events, self.ledger)
                 ports = {
                     int(event.url.rsplit(":", 1)[1]) for _, event in events.find("listening") if event.url
                 }

@@ -1,0 +1,72 @@
+"""Workers that are killed, and what has to follow."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.load import Load
+    from harness.run import Run
+    from harness.trial import Trial
+
+TOLD_S = 0.1
+BACK_S = 0.1
+ANSWERS_S = 0.3
+
+
+@dataclass(frozen=True)
+class Kill:
+    """A worker's death.
+
+    Attributes:
+        service: Its service.
+        slot: Its slot.
+        pid: Its process.
+        when: When it was killed, ``time.monotonic()``.
+    """
+
+    service: str
+    slot: int
+    pid: int
+    when: float
+
+
+async def kill_worker(run: Run, service: str, slot: int, number: int = signal.SIGKILL) -> Kill:
+    """Send a signal, SIGKILL if nothing else is said, to the worker of a slot."""
+    pid = (await run.pids(service))[slot]
+    when = time.monotonic()
+    os.kill(pid, number)
+    return Kill(service, slot, pid, when)
+
+
+async def wait_replaced(trial: Trial, run: Run, kill: Kill, load: Load | None = None) -> int:
+    """Wait until a killed worker's successor is ready, and has answered if there is load; its process."""
+    spawned, event = await run.events.wait("spawned", kill.service, kill.slot, after=kill.when)
+    trial.within("back", spawned - kill.when, BACK_S)
+    assert event.pid is not None
+    if load is None:
+        await run.events.wait("ready", kill.service, kill.slot, after=spawned)
+    else:
+        answered = await load.first_answer_of(event.pid)
+        trial.within("answers", answered - kill.when, run.boot_s(kill.service) + ANSWERS_S)
+    return event.pid
+
+
+def check_losses(trial: Trial, load: Load, kills: Sequence[Kill], *, told_s: float = TOLD_S) -> None:
+    """Every failure must be the loss of a call that a killed worker had begun, told at once."""
+    lines = trial.service_ledger
+    latest = 0.0
+    for call in load.failed:
+        trial.expect(call.outcome == "WorkerLostError", f"call {call.call_id}: {call.outcome}: {call.error}")
+        begun_on = {line.pid for line in lines if line.call_id == call.call_id and line.what == "begin"}
+        times = [kill.when for kill in kills if kill.pid in begun_on]
+        what = f"call {call.call_id} failed and was not begun on a killed worker: {call.error}"
+        if trial.expect(times, what):
+            latest = max(latest, call.ended - times[0])
+    if load.failed:
+        trial.within("a lost call's error", latest, told_s)
