@@ -11,7 +11,7 @@ HELLO := examples/hello_world
 .PHONY: demo test check format lint types test-core test-wheels faults environment constraints clean
 
 demo: environment ## Serve examples/hello_world under supervision; Ctrl-C ends it
-	$(BIN)/dynamo serve $(HELLO)/hello_world.py:Frontend -f $(HELLO)/config.yaml --provider circus
+	$(BIN)/dynamo serve $(HELLO)/hello_world.py:Frontend -f $(HELLO)/config.yaml --provider circus $(ARGS)
 
 test: environment ## Run the tests
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)

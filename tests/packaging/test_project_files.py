@@ -57,18 +57,6 @@ def test_news_fragments_are_named_for_the_changelog(folder: Path) -> None:
     assert "towncrier release notes start" in (folder / "CHANGELOG.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("folder", PROJECTS[1:], ids=lambda path: path.name)
-def test_readme_tells_what_the_manifest_says_is_missing(folder: Path) -> None:
-    """A capability that is ignored or refused stands in both."""
-    manifest = tomllib.loads((folder / folder.name / "dynamo-provider.toml").read_text("utf-8"))
-    rows = (folder / "README.md").read_text("utf-8")
-    for name, level in manifest["capabilities"].items():
-        if isinstance(level, dict):
-            assert f"| `{name}` | {level['level']} | {level['reason']} |" in rows
-        else:
-            assert level in {"native", "emulated"}, name
-
-
 @pytest.mark.parametrize("folder", PROJECTS, ids=lambda path: path.name)
 def test_distributions_share_licence_and_python(folder: Path) -> None:
     """One licence text, one oldest Python."""
