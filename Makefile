@@ -8,13 +8,16 @@ BIN := .venv/bin
 PACKAGES := dynamo_core plugins/dynamo_circus/dynamo_circus
 HELLO := examples/hello_world
 
-.PHONY: demo test check format lint types test-core test-wheels faults environment constraints clean
+.PHONY: demo test bench check format lint types test-core test-wheels faults environment constraints clean
 
 demo: environment ## Serve examples/hello_world under supervision; Ctrl-C ends it
 	$(BIN)/dynamo serve $(HELLO)/hello_world.py:Frontend -f $(HELLO)/config.yaml --provider circus $(ARGS)
 
 test: environment ## Run the tests
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+bench: environment ## Measure against the floor, in one run
+	$(BIN)/python benchmarks/transport.py $(ARGS)
 
 check: format lint types test-core test-wheels test ## Run everything that CI runs
 
