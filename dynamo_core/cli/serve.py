@@ -19,7 +19,7 @@ from dynamo_core.cli.console import message
 from dynamo_core.cli.line_writer import LineWriter, RecordHandler
 from dynamo_core.cli.progress import ExpectedService, ServeProgress, SlowStartReminder
 from dynamo_core.cli.provider_option import choose_provider, provider_option
-from dynamo_core.errors import ConfigError
+from dynamo_core.errors import EXIT_OK, ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,6 +66,8 @@ class ServeRequest(NamedTuple):
     service_name: str | None
     depends: tuple[str, ...]
     quiet: bool
+    plan: bool
+    as_json: bool
     overrides: tuple[str, ...]
 
 
@@ -112,6 +114,12 @@ dynamo serve app.py:Frontend -f config.yaml --Backend.ServiceArgs.workers=2 --Ba
     help="With --service-name: where a service it depends on is reached, such as Backend=unix:/path.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Show only what goes wrong, and what workers write.")
+@click.option(
+    "--plan",
+    is_flag=True,
+    help="Start nothing: show each process, its devices, and a command to start it alone.",
+)
+@click.option("--json", "as_json", is_flag=True, help="With --plan: write JSON.")
 @click.pass_context
 def serve(ctx: click.Context, /, **params: Any) -> int:
     """Run a graph, chosen provider and all, until it is stopped."""
@@ -124,7 +132,13 @@ def serve(ctx: click.Context, /, **params: Any) -> int:
     from dynamo_core.provider.loading import load_provider  # pluggy, and the provider itself
 
     assert selection.candidate is not None, "choose_provider() raises otherwise"
-    return _run(load_provider(selection.candidate), graph, request)
+    target = load_provider(selection.candidate)
+    if request.plan:
+        from dynamo_core.cli.plan import show_plan
+
+        show_plan(target, graph, as_json=request.as_json)
+        return EXIT_OK
+    return _run(target, graph, request)
 
 
 def _prepare(ctx: click.Context, request: ServeRequest) -> ServiceGraph:

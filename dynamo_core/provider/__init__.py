@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dynamo_core.provider.interfaces import DependencyInterface, RunningServices, ServiceInterface
     from dynamo_core.provider.loading import load_provider
     from dynamo_core.provider.manifest import Manifest, read_manifest
+    from dynamo_core.provider.outline import ProcessOutline, RunOutline
     from dynamo_core.provider.selection import Selection, explain_selection, select_provider
     from dynamo_core.provider.status import LogLine, RunStatus, ServiceStatus, WorkerStatus
     from dynamo_core.provider.target import DeploymentTarget
@@ -47,8 +48,10 @@ _MODULES = {
     "LogLine": "dynamo_core.provider.status",
     "Manifest": "dynamo_core.provider.manifest",
     "Member": "dynamo_core.transport",
+    "ProcessOutline": "dynamo_core.provider.outline",
     "ProviderCandidate": "dynamo_core.provider.discovery",
     "ProviderHooks": "dynamo_core.provider.hookspecs",
+    "RunOutline": "dynamo_core.provider.outline",
     "RunStatus": "dynamo_core.provider.status",
     "RunningServices": "dynamo_core.provider.interfaces",
     "Selection": "dynamo_core.provider.selection",
@@ -88,8 +91,10 @@ __all__ = [
     "LogLine",
     "Manifest",
     "Member",
+    "ProcessOutline",
     "ProviderCandidate",
     "ProviderHooks",
+    "RunOutline",
     "RunStatus",
     "RunningServices",
     "Selection",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dynamo_core.graph import ServiceGraph
     from dynamo_core.provider.interfaces import DependencyInterface, ServiceInterface
     from dynamo_core.provider.manager import HookManager
+    from dynamo_core.provider.outline import RunOutline
     from dynamo_core.provider.target import DeploymentTarget
 
 logger = logging.getLogger(__name__)
@@ -102,6 +103,25 @@ def run_graph(
     given = target.read_options(options)
     manager = target.hook_manager()
     return RunContext(manager, lambda: bind_graph(manager, graph, given, listeners=listeners), given)
+
+
+def outline_graph(
+    target: DeploymentTarget, graph: ServiceGraph, *, options: Mapping[str, Any] = MappingProxyType({})
+) -> RunOutline:
+    """Find out what a run of a checked graph would consist of; nothing is started.
+
+    Args:
+        target: The provider.
+        graph: A checked graph.
+        options: The provider's options by name.
+
+    Raises:
+        ConfigError: An option is unknown or wrong.
+        UnsupportedOperationError: The provider cannot say.
+    """
+    given = target.read_options(options)
+    manager = target.hook_manager()
+    return manager.outline_services(bind_graph(manager, graph, given), given)
 
 
 def serve_graph(

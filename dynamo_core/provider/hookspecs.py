@@ -1,6 +1,6 @@
 """The hooks that core calls, as pluggy specifications.
 
-A provider implements the first four; an extension (entry point group ``dynamo.plugins``) may wrap them with
+A provider implements the first four, and the fifth if it can; an extension (entry point group ``dynamo.plugins``) may wrap them with
 ``@hookimpl(wrapper=True)``, or hear events.
 Arguments only ever grow: an implementation names the ones it needs, and a new one breaks nobody.
 No argument has a default, in a specification or in an implementation, because pluggy does not pass those.
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dynamo_core.provider.bound import BoundGraph
     from dynamo_core.provider.events import ServiceEvent
     from dynamo_core.provider.interfaces import DependencyInterface, RunningServices, ServiceInterface
+    from dynamo_core.provider.outline import RunOutline
 
 PROJECT: Final = "dynamo"
 
@@ -31,7 +32,7 @@ class ProviderHooks:
     """Every hook there is.
 
     ``options`` is always an instance of the provider's own ``options_type``.
-    Each of the first four is a first-result hook: one answer is wanted, and None is no answer.
+    Each but the last is a first-result hook: one answer is wanted, and None is no answer.
     An error of :mod:`dynamo_core.errors` goes to the caller as it is; so does everything else.
     """
 
@@ -96,6 +97,19 @@ class ProviderHooks:
             options: What the caller asked of this provider.
         """
 
+    @hookspec(firstresult=True)
+    def outline_services(self, services: BoundGraph, options: Any) -> RunOutline | None:
+        """Say what a run of a graph would consist of, and how to start each of its services alone.
+
+        Called by ``dynamo serve --plan`` in the process that binds the graph, instead of ``serve_services``.
+        A provider need not implement it; then ``--plan`` is refused.
+        Must not start, open or connect anything.
+
+        Args:
+            services: What would run.
+            options: What the caller asked of this provider.
+        """
+
     @hookspec
     def on_service_event(self, event: ServiceEvent) -> None:
         """Hear what happens to the services of a run.
@@ -111,4 +125,5 @@ class ProviderHooks:
 
 HOOK_NAMES: Final = tuple(name for name in vars(ProviderHooks) if not name.startswith("_"))
 EVENT_HOOK: Final = "on_service_event"
-FIRST_RESULT_HOOKS: Final = tuple(name for name in HOOK_NAMES if name != EVENT_HOOK)
+OPTIONAL_HOOKS: Final = ("outline_services", EVENT_HOOK)
+REQUIRED_HOOKS: Final = tuple(name for name in HOOK_NAMES if name not in OPTIONAL_HOOKS)

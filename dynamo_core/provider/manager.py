@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pluggy
 
-from dynamo_core.errors import HookError
-from dynamo_core.provider.hookspecs import EVENT_HOOK, FIRST_RESULT_HOOKS, HOOK_NAMES, PROJECT, ProviderHooks
+from dynamo_core.errors import HookError, UnsupportedOperationError
+from dynamo_core.provider.hookspecs import EVENT_HOOK, HOOK_NAMES, PROJECT, REQUIRED_HOOKS, ProviderHooks
 from dynamo_core.provider.interfaces import DependencyInterface, RunningServices, ServiceInterface
+from dynamo_core.provider.outline import RunOutline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -61,9 +62,7 @@ class HookManager:
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(ProviderHooks)
         self._register(provider, hooks)
-        missing = [
-            name for name in FIRST_RESULT_HOOKS if not self._manager.hook.__dict__[name].get_hookimpls()
-        ]
+        missing = [name for name in REQUIRED_HOOKS if not self._manager.hook.__dict__[name].get_hookimpls()]
         if missing:
             raise HookError(provider, missing[0], "it is not implemented; mark it with @hookimpl")
         for extension in extensions:
@@ -146,6 +145,22 @@ class HookManager:
         result = self._manager.hook.serve_services(services=services, options=options)
         if not isinstance(result, int) or isinstance(result, bool):
             raise self._wrong("serve_services", result, "an exit code")
+        return result
+
+    def outline_services(self, services: BoundGraph, options: object) -> RunOutline:
+        """Find out what a run would consist of.
+
+        Raises:
+            UnsupportedOperationError: The provider cannot say.
+            HookError: The hook returned something else.
+        """
+        result = self._manager.hook.outline_services(services=services, options=options)
+        if result is None:
+            raise UnsupportedOperationError(
+                self.provider, "outline a run (--plan)", "it does not implement the hook outline_services"
+            )
+        if not isinstance(result, RunOutline):
+            raise self._wrong("outline_services", result, "a RunOutline")
         return result
 
     def emit(self, event: ServiceEvent) -> None:

@@ -12,7 +12,13 @@ if TYPE_CHECKING:
     from dynamo_circus.options import CircusOptions
     from dynamo_core.config import ServiceConfig
     from dynamo_core.definition import DependencyDefinition, ServiceDefinition
-    from dynamo_core.provider import BoundGraph, DependencyInterface, RunningServices, ServiceInterface
+    from dynamo_core.provider import (
+        BoundGraph,
+        DependencyInterface,
+        RunningServices,
+        RunOutline,
+        ServiceInterface,
+    )
 
 
 class CircusHooks:
@@ -35,6 +41,13 @@ class CircusHooks:
         from dynamo_circus.dependency import CircusDependency
 
         return CircusDependency(definition, on)
+
+    @hookimpl
+    def outline_services(self, services: BoundGraph, options: CircusOptions) -> RunOutline:
+        """Say what a run would consist of; nothing is started."""
+        from dynamo_circus.outline import outline_services
+
+        return outline_services(services, options)
 
     @hookimpl
     def run_services(

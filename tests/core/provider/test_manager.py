@@ -10,7 +10,7 @@ import pytest
 
 from dynamo_core.errors import HookError
 from dynamo_core.provider import ServiceEvent, hookimpl
-from dynamo_core.provider.hookspecs import FIRST_RESULT_HOOKS
+from dynamo_core.provider.hookspecs import REQUIRED_HOOKS
 from dynamo_core.provider.manager import Extension, HookManager
 
 from .fake_provider import FakeHooks, FakeOptions, define
@@ -52,7 +52,7 @@ def hooks_returning(value: Any) -> Any:
     return Constant()
 
 
-@pytest.mark.parametrize("hook", FIRST_RESULT_HOOKS)
+@pytest.mark.parametrize("hook", REQUIRED_HOOKS)
 @pytest.mark.parametrize(("value", "message"), [(None, "returned None"), ("text", "returned str")])
 def test_unusable_answer_names_the_hook(hook: str, value: object, message: str) -> None:
     """None, or something of another type, is an error of the provider."""
