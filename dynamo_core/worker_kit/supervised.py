@@ -25,6 +25,7 @@ import attrs
 
 from dynamo_core.errors import EXIT_FAILURE, EXIT_OK, DynamoError
 from dynamo_core.worker_kit.bootstrap import BOOTSTRAP_VARIABLE, Bootstrap, read_bootstrap
+from dynamo_core.worker_kit.hardening import harden_process
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -89,6 +90,8 @@ def run_supervised(channel_fd: int, service_cls: type | None = None) -> int:
     channel.set_inheritable(False)
     bootstrap = read_bootstrap(channel)
     prepare_process(bootstrap.log_level)
+    if bootstrap.config.get("hardening"):
+        harden_process()
     os.environ.update(bootstrap.secrets)  # of this process: what was passed on exec can be read by others
     if service_cls is None:
         sys.path[:] = bootstrap.sys_path

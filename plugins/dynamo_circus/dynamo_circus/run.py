@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from dynamo_circus.arbiter_handle import ArbiterHandle
 from dynamo_circus.plan import make_plan
 from dynamo_circus.supervisor_process import SupervisorProcess
+from dynamo_circus.worker_environment import check_secrets
 from dynamo_core.errors import StartError
 
 if TYPE_CHECKING:
@@ -30,7 +32,9 @@ async def run_services(graph: BoundGraph, options: CircusOptions) -> AsyncIterat
         ServiceFailedError: A service failed later, and its policy ended the run.
         DynamoError: Nothing could be started.
     """
-    supervisor = await SupervisorProcess.start(make_plan(graph, options), graph.emit)
+    plan = make_plan(graph, options)
+    check_secrets(os.environ, plan)
+    supervisor = await SupervisorProcess.start(plan, graph.emit)
     stop = functools.partial(_stop, supervisor, graph)
     try:
         arbiter = await _wait_ready(supervisor, graph, options)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dynamo_circus.plan import make_plan
 from dynamo_circus.supervisor.supervisor import Supervisor
+from dynamo_circus.worker_environment import check_secrets
 from dynamo_core.errors import EXIT_OK
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def serve_services(graph: BoundGraph, options: CircusOptions) -> int:
         DynamoError: Nothing could be started.
     """
     plan = make_plan(graph, options)
+    check_secrets(os.environ, plan)
 
     async def supervise() -> None:
         await Supervisor(plan, emit=graph.emit, environ=dict(os.environ)).run()

@@ -14,7 +14,9 @@ from dynamo_core.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from dynamo_circus.plan import RunPlan
     from dynamo_core.config import ServiceConfig
+    from dynamo_core.errors import Problem
 
 NEVER_INHERITED: Final = frozenset(
     {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"}
@@ -48,6 +50,22 @@ def _is_inherited(name: str, rule: bool | tuple[str, ...]) -> bool:
     if isinstance(rule, bool):
         return rule
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in rule)
+
+
+def check_secrets(base: Mapping[str, str], plan: RunPlan) -> None:
+    """Make sure that every secret of every service is there, before anything is started.
+
+    Raises:
+        ConfigError: One or more are not in the caller's environment.
+    """
+    problems: list[Problem] = []
+    for service in plan.services:
+        try:
+            pick_secrets(base, service.config, service=service.name)
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(*problems)
 
 
 def pick_secrets(base: Mapping[str, str], config: ServiceConfig, *, service: str) -> dict[str, str]:

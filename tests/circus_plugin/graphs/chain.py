@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 from dynamo_core import ServiceContext, api, async_on_start, depends, endpoint, on_shutdown, service
 
@@ -77,3 +78,22 @@ class Frontend:
     @endpoint
     async def backend_pid(self) -> int:
         return await self.backend.pid()
+
+
+@service(hardening=True, secrets=["SECRET_OF_TESTS"])
+class Vault:
+    context: ServiceContext
+    backend = depends(Backend)
+
+    @endpoint
+    async def secret(self) -> str:
+        return self.context.secret("SECRET_OF_TESTS")
+
+    @endpoint
+    async def is_hardened(self) -> bool:
+        status = Path("/proc/self/status").read_text()
+        return "NoNewPrivs:\t1" in status
+
+    @endpoint
+    async def pid(self) -> int:
+        return os.getpid()
