@@ -10,12 +10,14 @@ import asyncio
 import contextlib
 import ctypes
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dynamo_core import ServiceContext, async_on_start, endpoint, service
+from dynamo_core import ServiceContext, async_on_start, depends, endpoint, readiness, service
 
 FOLDER = Path(os.environ.get("FAULTS_FOLDER", "/nonexistent"))
 """The private folder of the case; files in it switch faults on and off while services run."""
@@ -94,6 +96,13 @@ class Work:
             print(f"line {number}", flush=True)
         ctypes.string_at(0)
 
+    @endpoint
+    async def start_children(self, call_id: str) -> list[int]:
+        """Start a child in this worker's group, and one in a session of its own."""
+        with noted(call_id, self.context):
+            wait = [sys.executable, "-I", "-S", "-c", "import signal; signal.pause()"]
+            return [subprocess.Popen(wait, start_new_session=is_free).pid for is_free in (False, True)]
+
 
 @service(supervision=SUPERVISION)
 class FailsInConstructor:
@@ -112,3 +121,35 @@ class FailsInHook:
 
     @endpoint
     async def work(self, call_id: str) -> None: ...
+
+
+@service(supervision=SUPERVISION)
+class Crashing:
+    """Dies right after it was ready, as often as the file ``crashes`` says."""
+
+    context: ServiceContext
+
+    @readiness
+    async def is_ready(self) -> bool:
+        file = FOLDER / "crashes"
+        left = int(file.read_text()) if file.exists() else 0
+        if left:
+            file.write_text(str(left - 1))
+            asyncio.get_running_loop().call_later(0.02, os._exit, 3)
+        return True
+
+    @endpoint
+    async def work(self, call_id: str) -> Answer:
+        with noted(call_id, self.context):
+            return Answer(call_id, self.context.slot, os.getpid())
+
+
+@service(supervision=SUPERVISION)
+class Pair:
+    """Keeps a service that crashes and one that does not in one graph."""
+
+    crashing = depends(Crashing)
+    work = depends(Work)
+
+    @endpoint
+    async def nothing(self) -> None: ...

@@ -7,7 +7,7 @@ import contextlib
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -57,6 +57,7 @@ class Trial:
         self.problems: list[str] = []
         self.seen: list[str] = []
         self.events = Events()
+        self._open_runs = 0
         self._times: dict[str, list[float]] = {}
         os.environ["FAULTS_FOLDER"] = str(folder)
         os.environ["DYNAMO_RUNTIME_DIR"] = str(self.runs_folder)
@@ -119,29 +120,32 @@ class Trial:
         return load_graph_settings(None, overrides, {}).apply(load_graph(target))
 
     @contextlib.asynccontextmanager
-    async def start(self, entry: str, *overrides: str, **options: Any) -> AsyncIterator[Run]:
+    async def start(
+        self, entry: str, *overrides: str, leaves_files: bool = False, **options: Any
+    ) -> AsyncIterator[Run]:
         """Run a graph beside this process; on leaving it is stopped, and I4 and I5 are checked.
 
         Args:
             entry: Name of a class in the services' file, or a whole target.
             overrides: ``--Service.ServiceArgs.key=value``.
+            leaves_files: Whether it is killed in a way that leaves files to the next run.
             options: Of the provider.
         """
         self.events = events = Events()
         graph = self.graph(entry, *overrides)
-        ports: set[int] = set()
         running = run_graph(CircusDeploymentTarget(), graph, options=options, listeners=[events.hear])
+        run: Run | None = None
+        self._open_runs += 1
         try:
             async with running as arbiter:
                 assert isinstance(arbiter, ArbiterHandle)
                 run = Run(arbiter, self.runs_folder, events, self.ledger)
-                ports = {
-                    int(event.url.rsplit(":", 1)[1]) for _, event in events.find("listening") if event.url
-                }
                 yield run
                 self.check_usage(run)
         finally:
-            await self.check_nothing_left(ports)
+            self._open_runs -= 1
+            if not leaves_files and (run is not None or not self._open_runs):
+                await self.check_nothing_left(None if run is None else run.run_id, events)
 
     def check_usage(self, run: Run) -> None:
         """I5: what the supervisor holds has not grown."""
@@ -156,27 +160,34 @@ class Trial:
         grown = now.rss_bytes - run.at_start.rss_bytes
         self.expect(grown <= MOST_BYTES_MORE, f"I5: the supervisor has grown by {grown / 2**20:.1f} MiB")
 
-    async def check_nothing_left(self, ports: set[int] = frozenset(), *, within_s: float = 0.5) -> None:  # type: ignore[assignment]
+    async def check_nothing_left(
+        self, run_id: str | None, events: Events | None = None, *, within_s: float = 0.5
+    ) -> None:
         """I4: no process, file or listener of a run that has ended.
 
         Args:
-            ports: TCP ports that it had.
+            run_id: The run, if other runs of this trial go on; otherwise nothing of any run may be left.
+            events: What was heard of it; tells its TCP ports.
             within_s: Seconds that it may take; nothing that is left behind goes away by itself.
         """
+        listening = [] if events is None else events.find("listening")
+        ports = [int(event.url.rsplit(":", 1)[1]) for _, event in listening if event.url]
         with contextlib.suppress(TimeoutError):
-            await self.until(lambda: not self.leftovers(ports), "nothing is left", within_s)
-        for left in self.leftovers(ports):
+            await self.until(lambda: not self.leftovers(run_id, ports), "nothing is left", within_s)
+        for left in self.leftovers(run_id, ports):
             self.problems.append(f"I4: left: {left}")
 
-    def leftovers(self, ports: set[int] = frozenset()) -> list[str]:  # type: ignore[assignment]
-        """What is there of any run of this trial: processes, files and listeners."""
-        processes = {found.pid: str(found) for found in find_processes(str(self.folder))}
-        processes |= {pid: f"adopted process {pid}" for pid in children() if pid not in processes}
-        files = [str(path) for path in self.runs_folder.rglob("*")] if self.runs_folder.exists() else []
-        listeners = unix_listeners(self.folder) + [
-            f"TCP port {port}" for port in ports if is_listened_on(port)
-        ]
-        return [*processes.values(), *files, *listeners]
+    def leftovers(self, run_id: str | None = None, ports: Sequence[int] = ()) -> list[str]:
+        """Processes, files and listeners of one run, or of all runs of this trial once none is open."""
+        is_last = run_id is None or not self._open_runs
+        folder = self.runs_folder if run_id is None or is_last else self.runs_folder / run_id
+        marks = [str(self.folder)] if is_last else [f"{run_id}"]
+        processes = {found.pid: str(found) for found in find_processes(*marks)}
+        if is_last:
+            processes |= {pid: f"adopted process {pid}" for pid in children() if pid not in processes}
+        files = [str(path) for path in folder.rglob("*")] if folder.exists() else []
+        listening = [f"TCP port {port}" for port in ports if is_listened_on(port)]
+        return [*processes.values(), *files, *unix_listeners(folder), *listening]
 
     # --- the end -------------------------------------------------------------------------------------------
 
