@@ -1,0 +1,195 @@
+"""The one module that touches BentoML's serving code.
+
+Two things are needed of it that its public API does not give: the ASGI application of a service without BentoML's
+own limits of time and concurrency, which would answer before core's do; and the place where ``bentoml serve`` would
+start its processes, so that a supervisor of this project keeps them instead. BentoML's own arbiter takes commands
+from everybody on the machine over a TCP port, passes values between services as pickles, and notices the death of a
+worker within ten seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import os
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import bentoml
+
+from dynamo_bentoml.supervisor.environment import USAGE_REPORTING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from starlette.applications import Starlette
+
+logger = logging.getLogger(__name__)
+
+WORKER_MODULE: Final = "_bentoml_impl.worker.service"
+API_SOCKET: Final = "_bento_api_server"
+
+
+# --- in a worker --------------------------------------------------------------------------------------------
+
+
+def load_service(identifier: str, arguments: Mapping[str, Any], name: str) -> bentoml.Service[Any]:
+    """Load what ``bentoml serve`` was asked to serve, as BentoML's own workers do.
+
+    Args:
+        identifier: A Bento, or ``module:variable``.
+        arguments: Arguments of the Bento.
+        name: Name of the service wanted.
+    """
+    from _bentoml_impl.loader import load
+    from bentoml._internal.utils.args import set_arguments
+
+    if arguments:
+        set_arguments(dict(arguments))
+    service: bentoml.Service[Any] = load(identifier, standalone_load=True)
+    return service if service.name == name else service.find_dependent_by_name(name)
+
+
+def make_application(
+    service: bentoml.Service[Any], *, slot: int, is_entry: bool, access_log: bool
+) -> Starlette:
+    """The ASGI application of a service in a worker process, with BentoML's metrics, traces and routes.
+
+    Args:
+        service: The service; there is one in a process.
+        slot: Slot of the worker.
+        is_entry: Whether it is its graph's entry.
+        access_log: Whether requests are logged.
+    """
+    from _bentoml_impl.server.app import ServiceAppFactory
+    from bentoml._internal.container import BentoMLContainer
+    from bentoml._internal.context import server_context
+
+    server_context.worker_index = slot + 1  # BentoML counts from 1
+    server_context.service_name = service.name
+    server_context.service_type = "entry_service" if is_entry else "service"
+    server_context.service_routes = [api.route for api in service.apis.values()]
+    tag = None if service.bento is None else service.bento.tag
+    server_context.bento_name = service.name if tag is None else tag.name
+    server_context.bento_version = (tag.version if tag is not None else None) or "not available"
+    service.inject_config()
+    BentoMLContainer.development_mode.set(False)
+    BentoMLContainer.config.api_server.logging.access.enabled.set(access_log)
+    factory = ServiceAppFactory(service, is_main=True)  # one that is not main takes pickles
+    factory.timeout = None
+    factory.max_concurrency = None
+    factory.enable_access_control = False
+    application: Starlette = factory()
+    if access_log:
+        _log_as_bentoml_does()
+    return application
+
+
+def _log_as_bentoml_does() -> None:
+    from bentoml._internal.log import configure_server_logging
+
+    configure_server_logging()
+    for found in logging.root.manager.loggerDict.values():
+        if isinstance(found, logging.Logger):
+            found.disabled = False  # BentoML's configuration turns off whatever it does not name
+
+
+class DroppedError(Exception):
+    """BentoML's dispatcher has given a call up, because it would have waited too long."""
+
+
+class BatchDispatcher:
+    """BentoML's adaptive dispatcher for one endpoint: it decides which calls go together, and when.
+
+    Args:
+        run: Runs a batch; takes the inputs of each call and gives the results of each.
+        service: Name of the service.
+        endpoint: Name of the endpoint.
+        max_batch: Inputs of one batch.
+        patience_s: Seconds that a call may wait.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[Sequence[Sequence[Any]]], Awaitable[list[list[Any]]]],
+        *,
+        service: str,
+        endpoint: str,
+        max_batch: int,
+        patience_s: float,
+    ) -> None:
+        from bentoml._internal.marshal.dispatcher import CorkDispatcher
+
+        self._run = run
+        self._sizes = _batch_sizes(service, endpoint)
+        self._dispatcher = CorkDispatcher(
+            max_latency_in_ms=max(1, int(patience_s * 1000)),
+            max_batch_size=max_batch,
+            fallback=_drop,
+            get_batch_size=len,
+        )
+        self._dispatch = self._dispatcher(self._run_counted)
+
+    async def dispatch(self, inputs: Sequence[Any]) -> Any:
+        """Wait for a batch with *inputs* in it, and give their results.
+
+        Raises:
+            DroppedError: It waited too long, or was cancelled.
+        """
+        return await self._dispatch(inputs)
+
+    async def aclose(self) -> None:
+        """Give up what still waits, and end the dispatcher's task."""
+        controller = self._dispatcher._controller
+        self._dispatcher.shutdown()
+        if controller is not None:
+            await asyncio.wait([controller])
+
+    async def _run_counted(self, batches: Sequence[Sequence[Any]]) -> list[list[Any]]:
+        self._sizes.observe(sum(map(len, batches)))
+        return await self._run(batches)
+
+
+def _drop() -> NoReturn:
+    raise DroppedError
+
+
+@functools.cache
+def _batch_size_histogram() -> Any:
+    """The metric under which BentoML counts sizes of batches."""
+    from bentoml._internal.container import BentoMLContainer
+
+    return BentoMLContainer.metrics_client.get().Histogram(
+        namespace="bentoml_service",
+        name="adaptive_batch_size",
+        documentation="Service adaptive batch size",
+        labelnames=["runner_name", "worker_index", "method_name", "service_version", "service_name"],
+        buckets=[float(2**power) for power in range(11)],
+    )
+
+
+def _batch_sizes(service: str, endpoint: str) -> Any:
+    from bentoml._internal.context import server_context
+
+    return _batch_size_histogram().labels(
+        runner_name=service,
+        worker_index=server_context.worker_index,
+        method_name=endpoint,
+        service_version=server_context.bento_version,
+        service_name=server_context.bento_name,
+    )
+
+
+# --- in a supervisor ----------------------------------------------------------------------------------------
+
+
+def assign_gpus(wanted: Mapping[str, float]) -> dict[str, list[int]]:
+    """Numbers of the devices that BentoML's allocator gives to each service.
+
+    Args:
+        wanted: How many devices, or which share of one, by service; above 0.
+    """
+    from _bentoml_impl.server.allocator import ResourceAllocator
+
+    allocator = ResourceAllocator()
+    return {name: allocator.assign_gpus(int(gpu) if gpu == int(gpu) else gpu) for name, gpu in wanted.items()}

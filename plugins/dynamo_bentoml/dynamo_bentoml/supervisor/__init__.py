@@ -1,0 +1,1 @@
+"""Keeps the worker processes of a run: starts, watches, replaces and stops them. Imports no BentoML."""

@@ -1,0 +1,198 @@
+"""One worker process, from its start to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import attrs
+
+from dynamo_bentoml.supervisor.channel import WorkerChannel
+from dynamo_bentoml.supervisor.ending import call_at_end
+from dynamo_bentoml.supervisor.output import WorkerOutput
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Mapping
+    from pathlib import Path
+    from typing import Protocol
+
+    class ProcessWatcher(Protocol):
+        """Hears of a worker process."""
+
+        def line(self, process: WorkerProcess, stream: str, text: str) -> None:
+            """It has written a line."""
+
+        def told(self, process: WorkerProcess, fields: Mapping[str, str]) -> None:
+            """It tells how it is."""
+
+        def group_killed(self, process: WorkerProcess) -> None:
+            """It has ended, and its group was killed; its number is about to become free."""
+
+        def ended(self, process: WorkerProcess) -> None:
+            """It has ended and been reaped."""
+
+
+@attrs.frozen(kw_only=True)
+class Launch:
+    """How a worker process is started; nothing of it is formatted or expanded.
+
+    Attributes:
+        argv: The program and its arguments.
+        env: Its whole environment.
+        cwd: Its working directory.
+        inherited: Descriptors that it gets under the same numbers; the supervisor's copies are closed.
+        owner: What its environment, and that of whatever it starts, is marked with.
+        channel: The supervisor's end of the channel.
+        first_words: What is sent over that first.
+    """
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: Path
+    inherited: tuple[int, ...]
+    owner: str
+    channel: socket.socket
+    first_words: bytes
+
+
+class WorkerProcess:
+    """A worker; leader of a session and group of its own.
+
+    Attributes:
+        slot: Number of its slot.
+        generation: How many workers the slot has had, this one included.
+        launch: How it was started.
+        pid: Its number.
+        started_at: When, on the clock of ``time.monotonic()``.
+        ready_at: When it became ready; None before that.
+        is_stopping: Whether it was told to stop.
+        verdict: Why the supervisor killed it, in words; empty when it did not.
+        exit_status: Its exit status, negative for a signal; None while it lives.
+        became_ready: Set once it is ready.
+        has_ended: Set once it has ended and been reaped.
+    """
+
+    def __init__(self, launch: Launch, slot: int, generation: int, watcher: ProcessWatcher) -> None:
+        self.slot = slot
+        self.generation = generation
+        self.launch = launch
+        self.pid = 0
+        self.started_at = 0.0
+        self.ready_at: float | None = None
+        self.is_stopping = False
+        self.verdict = ""
+        self.exit_status: int | None = None
+        self.became_ready = asyncio.Event()
+        self.has_ended = asyncio.Event()
+        self._watcher = watcher
+        self._output = WorkerOutput(
+            asyncio.get_running_loop(), lambda stream, text: watcher.line(self, stream, text)
+        )
+        self._channel: WorkerChannel | None = None
+        self._popen: subprocess.Popen[bytes] | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it takes calls and was not told to stop."""
+        return self.ready_at is not None and not self.is_stopping and not self.has_ended.is_set()
+
+    @property
+    def last_lines(self) -> tuple[str, ...]:
+        """What it wrote last, oldest first."""
+        return self._output.last_lines
+
+    def start(self) -> None:
+        """Start the program.
+
+        Raises:
+            OSError: It cannot be started; everything that was opened for it has been closed.
+        """
+        launch = self.launch
+        out_read, out_write = os.pipe()
+        err_read, err_write = os.pipe()
+        try:
+            self._popen = subprocess.Popen(
+                launch.argv,
+                cwd=launch.cwd,
+                env=dict(launch.env),
+                stdin=subprocess.DEVNULL,
+                stdout=out_write,
+                stderr=err_write,
+                pass_fds=launch.inherited,
+                start_new_session=True,
+            )
+        except BaseException:
+            os.close(out_read)
+            os.close(err_read)
+            launch.channel.close()
+            raise
+        finally:
+            for descriptor in (out_write, err_write, *launch.inherited):
+                os.close(descriptor)
+        self.pid = self._popen.pid
+        self.started_at = time.monotonic()
+        self._output.attach("stdout", out_read)
+        self._output.attach("stderr", err_read)
+        self._channel = WorkerChannel(launch.channel, self._told)
+        self._channel.send(launch.first_words)
+        call_at_end(self.pid, self._ended)
+
+    def send(self, data: bytes) -> None:
+        """Send *data* over its channel."""
+        if self._channel is not None:
+            self._channel.send(data)
+
+    def stop(self) -> None:
+        """Ask it to finish its calls and end; asking again changes nothing."""
+        if not self.is_stopping:
+            self.is_stopping = True
+            self._signal(signal.SIGTERM)
+
+    def kill(self, verdict: str = "") -> None:
+        """Kill it and everything in its group; *verdict* says why, if it was not told to stop."""
+        if self.exit_status is None and self._popen is not None:
+            self.verdict = self.verdict or verdict
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+
+    def describe_end(self) -> str:
+        """How it ended, in words."""
+        if self.verdict:
+            return self.verdict
+        when = "before it was ready" if self.ready_at is None else "while it served"
+        status = self.exit_status
+        if status is None or status >= 0:
+            return f"exited with status {status} {when}"
+        try:
+            return f"was killed by signal {-status} ({signal.Signals(-status).name}) {when}"
+        except ValueError:
+            return f"was killed by signal {-status} {when}"
+
+    def _signal(self, number: int) -> None:
+        if self.exit_status is None and self._popen is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def _told(self, fields: Mapping[str, str]) -> None:
+        self._watcher.told(self, fields)
+
+    def _ended(self) -> None:
+        assert self._popen is not None, "it has been started"
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)  # it is not reaped yet, so that the number is still its own
+        self._watcher.group_killed(self)
+        self.exit_status = self._popen.wait()
+        self._output.finish()
+        if self._channel is not None:
+            self._channel.close()
+        self.has_ended.set()
+        self._watcher.ended(self)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.launch.owner} pid {self.pid}>"

@@ -1,0 +1,175 @@
+"""A worker's life: wait for what it depends on, start, serve, drain, stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any, Final
+
+from dynamo_bentoml.bento_service import StandInFacts, facts_of, make_service
+from dynamo_bentoml.http_channel import HttpChannel
+from dynamo_bentoml.serving import make_application
+from dynamo_bentoml.worker.batching import Batching
+from dynamo_bentoml.worker.bento_calls import HostEndpoints
+from dynamo_bentoml.worker.ingress import CoreIngress, make_http_application
+from dynamo_bentoml.worker.supervisor_line import SupervisorLine
+from dynamo_core.client import make_client
+from dynamo_core.host import Host
+from dynamo_core.http import serve_http
+from dynamo_core.transport import ServiceServer
+from dynamo_core.worker_kit.peers import Peers
+from dynamo_core.worker_kit.supervised import adopt_socket, stop_on_signals
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Coroutine
+
+    from dynamo_bentoml.worker.assignment import Assignment
+
+READY_CHECK_S: Final = 0.05
+"""Between two looks at a service that is started and says that it is not ready yet."""
+
+LAST_ANSWERS_S: Final = 1.0
+"""For what has been answered to reach its callers."""
+
+
+async def serve(assignment: Assignment) -> None:
+    """Serve until the supervisor asks for the end, then drain and stop within the service's stop time.
+
+    Raises:
+        Exception: Whatever building the instance or a start hook raised; nothing was served.
+    """
+    bootstrap = assignment.bootstrap
+    names = {definition.name for definition in assignment.dependencies.values()}
+    peers = Peers(assignment.dependencies, dict.fromkeys(names, bootstrap.run_id))
+    line = SupervisorLine(assignment.channel, peers)
+    stop = stop_on_signals()
+    with line.listening():
+        try:
+            if await _unless(stop, peers.wait_known()):
+                async with _clients_elsewhere(assignment) as elsewhere:
+                    worker = Worker(assignment, {**peers.clients(), **elsewhere}, line, stop)
+                    await worker.run()
+        finally:
+            await peers.aclose()
+
+
+@contextlib.asynccontextmanager
+async def _clients_elsewhere(assignment: Assignment) -> AsyncIterator[dict[str, object]]:
+    """Clients of services that run elsewhere, by attribute."""
+    loop = asyncio.get_running_loop()
+    async with contextlib.AsyncExitStack() as stack:
+        clients: dict[str, object] = {}
+        for attribute, (url, definition) in assignment.elsewhere.items():
+            channel = HttpChannel(definition.name, url)
+            stack.push_async_callback(channel.aclose)
+            clients[attribute] = make_client(definition.inner, definition, channel, loop)
+        yield clients
+
+
+class Worker:
+    """One service in this process: core's host, as a BentoML service.
+
+    Args:
+        assignment: What is served.
+        clients: What becomes of its dependencies, by attribute.
+        line: To the supervisor.
+        stop: Set once the worker is to end.
+    """
+
+    def __init__(
+        self, assignment: Assignment, clients: dict[str, object], line: SupervisorLine, stop: asyncio.Event
+    ) -> None:
+        bootstrap = assignment.bootstrap
+        self._assignment = assignment
+        self._line = line
+        self._stop = stop
+        self._batching = Batching(assignment.definition)
+        self._host = Host(
+            self._batching.definition,
+            slot=bootstrap.slot,
+            config=assignment.definition.config,
+            clients=clients,
+            run_id=bootstrap.run_id,
+            graph=bootstrap.graph,
+        )
+
+    async def run(self) -> None:
+        """Start, serve until asked to stop, and end."""
+        try:
+            if await _unless(self._stop, self._host.start()):
+                self._batching.attach(self._host)
+                async with self._bentoml_application() as application:
+                    await self._serve(application)
+        finally:
+            await self._host.stop()
+            await self._batching.aclose()
+
+    @contextlib.asynccontextmanager
+    async def _bentoml_application(self) -> AsyncIterator[Any]:
+        """BentoML's application of the service, around core's; its lifespan lasts as long as the block."""
+        assignment, host = self._assignment, self._host
+        bento = assignment.bento
+        if bento is None:
+            bento = make_service(StandInFacts(None, assignment.definition))
+        facts = facts_of(bento)
+        assert facts is not None, "it was made here, or checked when it was loaded"
+        facts.endpoints = HostEndpoints(host)
+        bento.add_asgi_middleware(CoreIngress, host=host, definition=assignment.definition)
+        orders = assignment.orders
+        app = make_application(
+            bento, slot=host.slot, is_entry=orders.is_entry, access_log=orders.access_log
+        )
+        async with app.router.lifespan_context(app):
+            yield make_http_application(bento, host, assignment.definition, app)
+
+    async def _serve(self, application: Any) -> None:
+        bootstrap, host = self._assignment.bootstrap, self._host
+        server = ServiceServer(host, run_id=bootstrap.run_id, generation=bootstrap.generation)
+        http_stop = asyncio.Event()
+        grace_s = host.config.supervision.stop_timeout_s
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                await server.start(adopt_socket(bootstrap.listen_fd))
+                if bootstrap.http_fd is not None:
+                    listener = adopt_socket(bootstrap.http_fd)
+                    serving = serve_http(
+                        application, [listener], host.config.http, stop=http_stop, grace_s=grace_s
+                    )
+                    tasks.create_task(serving, name="http")
+                try:
+                    if await _unless(self._stop, self._wait_ready()):
+                        self._line.tell({"READY": "1"})
+                        await self._stop.wait()
+                finally:
+                    self._line.tell({"STOPPING": "1"})
+                    server.stop_accepting()
+                    server.go_away()
+                    http_stop.set()
+                await host.drain(grace_s)
+            await server.drain(LAST_ANSWERS_S)
+        finally:
+            await server.aclose()
+
+    async def _wait_ready(self) -> None:
+        while not await self._host.is_ready():
+            await asyncio.sleep(READY_CHECK_S)
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, object]) -> bool:
+    """Do *work* to its end, or cancel it once *stop* is set; whether it was done.
+
+    Raises:
+        Exception: What *work* raised.
+    """
+    doing = asyncio.ensure_future(work)
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if doing.done():
+            doing.result()
+            return True
+        return False
+    finally:
+        for task in (doing, stopping):
+            task.cancel()
+        await asyncio.wait({doing, stopping})
