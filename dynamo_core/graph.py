@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from dynamo_core.errors import DeclarationError, Location, ServiceNotFoundError
+from dynamo_core.graph_binding import Candidates
 from dynamo_core.graph_collection import Collection
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class ServiceGraph:
         """
         if not bindings:
             return self
-        collection = Collection(bindings, chosen=[each.inner for each in self.services])
+        collection = Collection(bindings, _only(*(each.inner for each in self.services)))
         for each in self.services:
             collection.give(each)
         collection.add(self.entry.inner)
@@ -121,7 +122,7 @@ def collect_graph(
     Raises:
         GraphError: The declarations have mistakes; all of them are in it.
     """
-    collection = Collection(bindings, candidates=[root.inner for root in roots])
+    collection = Collection(bindings, Candidates(classes=tuple(root.inner for root in roots)))
     for root in roots:
         collection.give(root)
     for root in roots:
@@ -149,10 +150,14 @@ def link(entry: type, /, *services: type) -> ServiceGraph:
             frame = sys._getframe(1)
             where = Location(frame.f_code.co_filename, frame.f_lineno)
             raise DeclarationError(f"link() takes the classes of services, got {given!r}", where)
-    collection = Collection(_NO_BINDINGS, chosen=[entry, *services])
+    collection = Collection(_NO_BINDINGS, _only(entry, *services))
     collection.add(entry)
     collection.check_reached(entry, services)
     return _finish(collection, entry)
+
+
+def _only(*services: type) -> Candidates:
+    return Candidates(classes=tuple(dict.fromkeys(services)), are_all=True)
 
 
 def _finish(collection: Collection, entry: type) -> ServiceGraph:

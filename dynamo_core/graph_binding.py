@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
 
 from dynamo_core.errors import DynamoError
 from dynamo_core.inspection import NO_SERVICE, has_api, is_abstract, is_service, service_name, short_name
@@ -18,6 +20,27 @@ if TYPE_CHECKING:
     from dynamo_core.inspection import Problems
 
 
+@attrs.frozen(kw_only=True)
+class Candidates:
+    """Classes that come into question for the edges of one graph.
+
+    Attributes:
+        classes: What an edge to an abstract class may be bound to, in order.
+        are_all: Whether edges may lead to no others, unless a binding says so.
+    """
+
+    classes: tuple[type, ...] = ()
+    are_all: bool = False
+
+    def admit(self, cls: type) -> bool:
+        """Whether an edge may lead to *cls*."""
+        return not self.are_all or cls in self.classes
+
+
+ANY_CLASS: Final = Candidates()
+"""Edges lead wherever they say; nothing is known that an abstract class could be bound to."""
+
+
 class Binder:
     """Binds the edges of one graph.
 
@@ -25,8 +48,8 @@ class Binder:
         define: Reads a class.
         bindings: Name of a service by name and attribute of the edge's owner; those that are about no edge are
             told by the configuration, which knows their place.
-        candidates: Classes that an edge to an abstract class may be bound to.
-        chosen: The only classes that edges may lead to without a binding; None for any.
+        candidates: What edges may be bound to.
+        targets: What edges are bound to already, by owner and attribute.
         problems: Takes in the mistakes.
     """
 
@@ -35,14 +58,14 @@ class Binder:
         *,
         define: Callable[[type], ServiceDefinition],
         bindings: Mapping[tuple[str, str], str],
-        candidates: Sequence[type],
-        chosen: frozenset[type] | None,
+        candidates: Candidates,
+        targets: Mapping[tuple[type, str], type],
         problems: Problems,
     ) -> None:
         self._define = define
         self._bindings = dict(bindings)
         self._candidates = candidates
-        self._chosen = chosen
+        self._targets = targets
         self._problems = problems
         self._refused: set[type] = set()
         self._near_misses: dict[type, str] = {}
@@ -55,7 +78,7 @@ class Binder:
             return None
         if name is not None:
             return self._bind_by_name(owner, edge, name)
-        if not is_abstract(edge.on) and self._chosen is not None and edge.on not in self._chosen:
+        if not is_abstract(edge.on) and not self._candidates.admit(edge.on):
             return None
         if not self._is_sound(owner, edge, edge.on):
             return None
@@ -90,8 +113,8 @@ class Binder:
         wanted = self._define(edge.on)
         fitting: list[type] = []
         misfits: list[str] = []
-        for cls in dict.fromkeys(self._candidates):
-            if cls is owner.inner or is_abstract(cls) or not can_stand_for(cls, edge.on):
+        for cls in self._candidates.classes:
+            if is_abstract(cls) or not can_stand_for(cls, edge.on) or self._leads_to(cls, owner.inner):
                 continue
             faults = find_misfits(self._define(cls), wanted)
             if not faults:
@@ -102,6 +125,7 @@ class Binder:
                 self._near_misses[cls] = told
             if is_derived(cls, edge.on):
                 misfits.append(told)
+        fitting = [cls for cls in fitting if is_derived(cls, edge.on)] or fitting
         if len(fitting) == 1:
             return fitting[0]
         label = _label(owner, edge)
@@ -114,7 +138,7 @@ class Binder:
             )
         elif misfits:
             self._problems.add(f"{label} cannot be bound: {'; '.join(misfits)}", edge.location)
-        elif self._chosen is None:
+        elif not self._candidates.are_all:
             self._problems.add(
                 f"{label} depends on {short_name(edge.on)}, which is abstract and not bound to a service; "
                 f"name one to link(), or in the configuration: {_binding_example(owner, edge)}"
@@ -128,6 +152,22 @@ class Binder:
         wrong = [name for service, name in self._bindings if service == owner.name]
         wrong = [repr(name) for name in wrong if name not in owner.dependencies]
         return f" (it binds {', '.join(wrong)}, which is no dependency of {owner.name})" if wrong else ""
+
+    def _leads_to(self, cls: type, owner: type) -> bool:
+        """Whether *cls* is *owner* or depends on it, so that binding one to the other would make a cycle."""
+        seen: set[type] = set()
+        waiting = [cls]
+        while waiting:
+            each = waiting.pop()
+            if each is owner:
+                return True
+            if each not in seen and self._candidates.admit(each):
+                seen.add(each)
+                edges = self._define(each).dependencies.values()
+                waiting += [
+                    self._targets.get((each, edge.attribute), edge.on) for edge in edges if not edge.url
+                ]
+        return False
 
     def _bind_by_name(self, owner: ServiceDefinition, edge: DependencyDefinition, name: str) -> type | None:
         label = f"{_label(owner, edge)}, bound to {name!r} by the configuration,"
@@ -178,7 +218,7 @@ class Binder:
         return (near or found)[0]
 
     def _places_to_look(self, owner: ServiceDefinition, edge: DependencyDefinition) -> Iterator[type]:
-        yield from self._candidates
+        yield from self._candidates.classes
         for cls in (owner.inner, edge.on):
             names: Mapping[str, object] = vars(sys.modules.get(cls.__module__, object))
             yield from [value for value in names.values() if isinstance(value, type)]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from dynamo_core.graph_binding import Binder
+from dynamo_core.graph_binding import ANY_CLASS, Binder, Candidates
 from dynamo_core.inspection import NO_SERVICE, Problems, inspect_service, is_abstract, is_service, short_name
 
 if TYPE_CHECKING:
@@ -20,17 +20,10 @@ class Collection:
 
     Args:
         bindings: Name of a service by name and attribute of the edge's owner.
-        candidates: Classes that an edge to an abstract class may be bound to.
-        chosen: The only classes that edges may lead to, which are candidates, too; None for any.
+        candidates: What edges may be bound to.
     """
 
-    def __init__(
-        self,
-        bindings: Mapping[tuple[str, str], str],
-        *,
-        candidates: Sequence[type] = (),
-        chosen: Sequence[type] | None = None,
-    ) -> None:
+    def __init__(self, bindings: Mapping[tuple[str, str], str], candidates: Candidates = ANY_CLASS) -> None:
         self._definitions: dict[type, ServiceDefinition] = {}
         self._targets: dict[tuple[type, str], type] = {}
         self._path: list[type] = []
@@ -40,8 +33,8 @@ class Collection:
         self._binder = Binder(
             define=self._define,
             bindings=bindings,
-            candidates=tuple(candidates if chosen is None else chosen),
-            chosen=None if chosen is None else frozenset(chosen),
+            candidates=candidates,
+            targets=self._targets,
             problems=self.problems,
         )
 

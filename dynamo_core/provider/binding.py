@@ -52,6 +52,8 @@ def bind_graph(
         service = created.get(definition.name)
         if service is None:
             service = manager.create_service(definition, definition.config, options)
+        else:
+            service.definition = definition  # it was created before its edges were bound
         services[definition.name] = service
         edges[definition.name] = bound_edges = {}
         for attribute, edge in definition.dependencies.items():

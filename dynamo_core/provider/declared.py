@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
+
 from dynamo_core.graph import collect_graph
 from dynamo_core.inspection import define_service
 
@@ -33,10 +35,7 @@ def graph_of(created: Sequence[ServiceDefinition]) -> ServiceGraph:
     Raises:
         GraphError: The declarations have mistakes.
     """
-    return collect_graph(created, entry=_entry_of(created))
-
-
-def _entry_of(created: Sequence[ServiceDefinition]) -> ServiceDefinition:
-    wanted = {edge.on for definition in created for edge in definition.dependencies.values()}
-    roots = [definition for definition in created if definition.inner not in wanted]
-    return roots[-1] if roots else created[-1]
+    graph = collect_graph(created, entry=created[-1])
+    needed = {edge.service_name for each in graph.services for edge in each.dependencies.values()}
+    entry = next((each for each in reversed(created) if each.name not in needed), created[-1])
+    return attrs.evolve(graph, name=entry.name, entry=graph.find_service(entry.name))

@@ -202,6 +202,51 @@ def test_service_never_stands_for_its_own_dependency() -> None:
     assert edges(graph)["Cache"] == {"beneath": "SmallEngine"}
 
 
+class Shout(Protocol):
+    async def say(self, text: str) -> str: ...
+
+
+class Last:
+    @endpoint
+    async def say(self, text: str) -> str:
+        return text
+
+
+class Second:
+    below = depends(Shout)
+
+    @endpoint
+    async def say(self, text: str) -> str:
+        return await self.below.say(text)
+
+
+class First:
+    below = depends(Second)
+
+    @endpoint
+    async def say(self, text: str) -> str:
+        return await self.below.say(text)
+
+
+class Declared(Shout):
+    @endpoint
+    async def say(self, text: str) -> str:
+        return text
+
+
+def test_service_that_leads_back_is_no_candidate() -> None:
+    """In a chain where each link has the same endpoints, only the one below comes into question."""
+    assert edges(link(First, Second, Last))["Second"] == {"below": "Last"}
+    created = [define_service(cls) for cls in (Second, First, Last)]
+    assert edges(collect_graph(created, entry=created[1]))["Second"] == {"below": "Last"}
+
+
+def test_class_that_names_the_protocol_goes_before_one_that_only_fits() -> None:
+    """What is said counts more than what happens to be so."""
+    created = [define_service(cls) for cls in (Second, Last, Declared)]
+    assert edges(collect_graph(created, entry=created[0]))["Second"] == {"below": "Declared"}
+
+
 # --- bindings from the configuration ----------------------------------------------------------------------
 
 
