@@ -41,18 +41,12 @@ class Router:
     def _next(self, usable: Sequence[ClientConnection]) -> ClientConnection | None:
         if not usable:
             return None
-        self._turn = turn = (self._turn + 1) % len(usable)
-        return usable[turn]
+        self._turn += 1
+        return usable[self._turn % len(usable)]
 
     def _least_loaded(self, usable: Sequence[ClientConnection]) -> ClientConnection | None:
         """The one with the fewest open calls; among equals, each in its turn."""
         if not usable:
             return None
-        self._turn = turn = (self._turn + 1) % len(usable)
-        best = usable[turn]
-        fewest = best.open_calls
-        for index in range(turn + 1 - len(usable), turn):
-            each = usable[index]
-            if each.open_calls < fewest:
-                best, fewest = each, each.open_calls
-        return best
+        fewest = min(each.open_calls for each in usable)
+        return self._next([each for each in usable if each.open_calls == fewest])

@@ -186,7 +186,9 @@ class ServerConnection(FramedConnection):
             work = self._answer_stream(number, flags, served, given, context)
         else:
             work = self._answer(number, flags, served, given, context)
-        calls[number] = asyncio.Task(work, loop=self.loop, name=served.name)  # loop.create_task makes a name first
+        calls[number] = asyncio.Task(
+            work, loop=self.loop, name=served.name
+        )  # loop.create_task makes a name first
 
     def _unknown(self, name: bytes) -> ServedEndpoint:
         known = [each.decode() for each in self._endpoints]

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FIRST_PAUSE_S: Final = 0.02
-LONGEST_PAUSE_S: Final = 1.0
-STABLE_S: Final = 1.0
+LONGEST_PAUSE_S: Final = 0.25
+STABLE_S: Final = 0.1
 """A connection that lasted so long is made anew at once when it is lost."""
 
 

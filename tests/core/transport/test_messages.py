@@ -26,7 +26,12 @@ from dynamo_core.transport.messages import (
 )
 
 HELLO = Hello(
-    run_id="run-1", service="Backend", slot=0, max_frame_bytes=4096, stream_window_items=1, stream_window_bytes=1
+    run_id="run-1",
+    service="Backend",
+    slot=0,
+    max_frame_bytes=4096,
+    stream_window_items=1,
+    stream_window_bytes=1,
 )
 names = st.binary(max_size=255)
 
@@ -64,9 +69,7 @@ def test_a_garbled_greeting_is_a_protocol_error(body):
     "message",
     [
         HELLO,
-        Welcome(
-            run_id="r", service="B", slot=1, generation=2, pid=3, max_frame_bytes=4096, marks_page=True
-        ),
+        Welcome(run_id="r", service="B", slot=1, generation=2, pid=3, max_frame_bytes=4096, marks_page=True),
         Refusal(code="run", message="the worker belongs to another run"),
     ],
 )
@@ -95,7 +98,16 @@ def test_another_protocol_is_named():
 
 @pytest.mark.parametrize(
     ("seconds", "milliseconds"),
-    [(None, 0), (0.0, 1), (0.0001, 1), (0.001, 1), (0.0011, 2), (1.0, 1000), (1e9, 2**32 - 1), (float("inf"), 0)],
+    [
+        (None, 0),
+        (0.0, 1),
+        (0.0001, 1),
+        (0.001, 1),
+        (0.0011, 2),
+        (1.0, 1000),
+        (1e9, 2**32 - 1),
+        (float("inf"), 0),
+    ],
 )
 def test_time_limits_travel_in_milliseconds(seconds, milliseconds):
     """Rounded up, never to none, and never from none."""

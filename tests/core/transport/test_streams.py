@@ -30,7 +30,9 @@ async def test_items_come_in_order(folder, count):
 async def test_items_that_are_ready_together_share_frames(folder):
     """A source that never waits costs far fewer frames than it has items."""
     async with served(folder) as (_, _), calling([member(folder)]) as (_, channel):
-        frames = await collect(channel.stream(endpoint_named("count"), b"\x81\xa2to\xcd\x13\x88", CallOptions()))
+        frames = await collect(
+            channel.stream(endpoint_named("count"), b"\x81\xa2to\xcd\x13\x88", CallOptions())
+        )
         assert len(frames) < 5000 / 20
 
 
@@ -110,8 +112,13 @@ async def test_a_window_of_one_item_and_one_byte_is_enough(folder):
 async def test_bytes_count_against_the_window_too(folder):
     """Large items are not sent ahead by their number."""
     limits = TransportLimits(stream_window_bytes=100_000)
-    async with served(folder, limits=limits) as (client, _), calling([member(folder)], limits=limits) as (_, channel):
-        stream = channel.stream(endpoint_named("blobs"), b"\x81\xa5sizes\xdc\x00\x14" + b"\xcd\xc3\x50" * 20, CallOptions())
+    async with (
+        served(folder, limits=limits) as (client, _),
+        calling([member(folder)], limits=limits) as (_, channel),
+    ):
+        stream = channel.stream(
+            endpoint_named("blobs"), b"\x81\xa5sizes\xdc\x00\x14" + b"\xcd\xc3\x50" * 20, CallOptions()
+        )
         await anext(stream)
         assert await client.echo(1) == 1
         (connection,) = channel._usable
