@@ -17,6 +17,7 @@ from dynamo_core.module_loading import (
     is_found_by_name,
     path_of,
     place_of,
+    was_loaded_by_path,
 )
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class ImportTarget:
             if module.__spec__ is not None and module.__spec__.name not in _MAIN_MODULES:
                 return cls(module.__spec__.name, None, qualname)  # python -m
             name = _MAIN
-        elif is_found_by_name(module):
+        elif is_found_by_name(module) and not was_loaded_by_path(module):
             return cls(name, None, qualname)
         path = path_of(module)
         return cls(name, None, qualname) if path is None else cls(None, str(path), qualname)

@@ -83,21 +83,23 @@ def put_first(folder: Path) -> None:
         sys.path[:] = [entry, *(other for other in sys.path if other != entry)]
 
 
-def is_found_by_name(module: ModuleType) -> bool:
-    """Whether another process finds *module* by its name.
+def was_loaded_by_path(module: ModuleType) -> bool:
+    """Whether :func:`import_file` gave *module*; in another process its name may lead elsewhere."""
+    return path_of(module) in _loaded_files
 
-    Not so for one that was imported by path, whose folder may be another one's turn by then, or made by hand.
+
+def is_found_by_name(module: ModuleType) -> bool:
+    """Whether another process with the same import path finds *module* by its name.
+
+    Not so for one that has a name of its own, or was made by hand.
     """
-    path = path_of(module)
-    if path in _loaded_files:
-        return False
     try:
         spec = _search(module.__name__)
     except Exception:  # noqa: BLE001  # finders are anybody's code
         return False
-    if spec is None:
-        return False
-    return not spec.has_location or (spec.origin is not None and Path(spec.origin).resolve() == path)
+    if spec is None or not spec.has_location or spec.origin == getattr(module, "__file__", None):
+        return spec is not None
+    return spec.origin is not None and Path(spec.origin).resolve() == path_of(module)
 
 
 def path_of(module: ModuleType) -> Path | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import types
 import typing
 from typing import TYPE_CHECKING, Final
 
@@ -42,4 +43,5 @@ def _asks_for_context(annotation: object, base: type, scope: Callable[[type], Sc
         except UnresolvedAnnotationError:  # imported under TYPE_CHECKING only
             return annotation.split("|")[0].strip().rpartition(".")[2] == _NAME
     context = getattr(sys.modules.get(_MODULE), _NAME, None)
-    return context is not None and (form is context or context in typing.get_args(form))
+    is_choice = typing.get_origin(form) in {typing.Annotated, typing.Union, types.UnionType}
+    return context is not None and (form is context or (is_choice and context in typing.get_args(form)))

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import types
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -218,6 +219,28 @@ def test_class_that_its_module_does_not_have_has_a_problem() -> None:
     """Such as one made by ``type()``, or deleted."""
     made = type("Made", (), {"__module__": __name__})
     assert ImportTarget.of(made).problem == f"module {__name__!r} has nothing of that name"
+
+
+def test_module_in_an_archive_is_imported_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has no file of its own."""
+    with zipfile.ZipFile(tmp_path / "code.zip", "w") as archive:
+        archive.writestr("module_in_an_archive.py", "class Backend: ...\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "code.zip"))
+    module = importlib.import_module("module_in_an_archive")
+    target = ImportTarget.of(module.Backend)
+    assert (target.module, target.problem) == ("module_in_an_archive", None)
+    del sys.modules["module_in_an_archive"]
+
+
+def test_target_by_name_stays_sound_when_its_file_is_loaded_too(imports: Path) -> None:
+    """It is the same module."""
+    path = write_module(imports, "@service\nclass Frontend: ...\n")
+    sys.path.insert(0, str(imports))
+    target = ImportTarget.of(importlib.import_module(path.stem).Frontend)
+    assert target.module == path.stem
+    assert load_graph(f"{path}:Frontend").entry.target.path == str(path)
+    assert target.problem is None
+    assert target.load() is load_graph(f"{path}:Frontend").entry.inner
 
 
 def test_missing_file_is_a_problem(tmp_path: Path) -> None:

@@ -367,6 +367,7 @@ def test_one_function_may_be_two_endpoints() -> None:
 class Hooked:
     context: ServiceContext
     maybe: ServiceContext | None = None
+    others: list[ServiceContext] = []  # a plain attribute
     unknown: Missing  # type: ignore[name-defined]  # noqa: F821  # not there on purpose
     number: int = 1
 
