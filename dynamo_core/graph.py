@@ -130,7 +130,9 @@ def collect_graph(
     return _finish(collection, entry.inner)
 
 
-def link(entry: type, /, *services: type) -> ServiceGraph:
+def link(
+    entry: type, /, *services: type, bindings: Mapping[tuple[str, str], str] = _NO_BINDINGS
+) -> ServiceGraph:
     """Make a graph of chosen services only.
 
     Edges between them are kept, edges to others are left out (using one is an error), and an edge that names an
@@ -140,6 +142,8 @@ def link(entry: type, /, *services: type) -> ServiceGraph:
     Args:
         entry: The service that the graph is named by.
         *services: The other ones; each must be reached from *entry*.
+        bindings: Names of services for edges that several of them could stand for, by name and attribute of the
+            edge's owner.
 
     Raises:
         DeclarationError: What is given is no class.
@@ -150,7 +154,7 @@ def link(entry: type, /, *services: type) -> ServiceGraph:
             frame = sys._getframe(1)
             where = Location(frame.f_code.co_filename, frame.f_lineno)
             raise DeclarationError(f"link() takes the classes of services, got {given!r}", where)
-    collection = Collection(_NO_BINDINGS, _only(entry, *services))
+    collection = Collection(bindings, _only(entry, *services))
     collection.add(entry)
     collection.check_reached(entry, services)
     return _finish(collection, entry)

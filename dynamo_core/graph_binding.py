@@ -131,10 +131,11 @@ class Binder:
         label = _label(owner, edge)
         if fitting:
             names = " and ".join(short_name(cls) for cls in fitting)
+            advice = f"name one in the configuration: {_binding_example(owner, edge)}"
+            if self._candidates.are_all:
+                advice = f"name one: link(..., bindings={{({owner.name!r}, {edge.attribute!r}): ...}})"
             self._problems.add(
-                f"{label} needs one {short_name(edge.on)}, and {names} implement it; "
-                f"name one in the configuration: {_binding_example(owner, edge)}",
-                edge.location,
+                f"{label} needs one {short_name(edge.on)}, and {names} implement it; {advice}", edge.location
             )
         elif misfits:
             self._problems.add(f"{label} cannot be bound: {'; '.join(misfits)}", edge.location)

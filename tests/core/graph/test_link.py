@@ -98,10 +98,35 @@ def test_one_class_may_be_linked_twice() -> None:
 
 def test_two_that_fit_are_refused() -> None:
     """Guessing would be worse; the message has both, and how to choose."""
-    with pytest.raises(
-        GraphError, match=r"Middle\.engine needs one Engine, and SmallEngine and LargeEngine .*Middle: {Serv"
-    ):
+    message = (
+        r"Middle\.engine needs one Engine, and SmallEngine and LargeEngine implement it; name one: link\("
+    )
+    with pytest.raises(GraphError, match=message):
         link(Middle, SmallEngine, LargeEngine)
+    created = [define_service(cls) for cls in (Middle, SmallEngine, LargeEngine)]
+    with pytest.raises(
+        GraphError, match=r"name one in the configuration: Middle: \{ServiceArgs: \{bind: \{eng"
+    ):
+        collect_graph(created, entry=created[0])
+
+
+def test_link_may_say_which_of_two_is_meant() -> None:
+    """As when both are in the graph, for different edges."""
+
+    class Both:
+        quick = depends(Engine)
+        good = depends(Engine)
+
+        @endpoint
+        async def run(self) -> None: ...
+
+    graph = link(
+        Both,
+        SmallEngine,
+        LargeEngine,
+        bindings={("Both", "quick"): "SmallEngine", ("Both", "good"): "LargeEngine"},
+    )
+    assert edges(graph)["Both"] == {"quick": "SmallEngine", "good": "LargeEngine"}
 
 
 class Other:
