@@ -125,16 +125,21 @@ class LogLine:
     """One line that a worker wrote.
 
     Attributes:
-        service: Name of the service.
-        slot: The worker's slot.
+        service: Name of the service; empty where the line is about the whole run.
+        slot: The worker's slot; None where no worker wrote it.
         text: The line, without its end; control characters are escaped.
-        stream: ``stdout`` or ``stderr``; empty where the two are not told apart.
+        stream: ``stdout`` or ``stderr``; ``run`` for a line of the run's own, such as a count of lines that were
+            dropped; empty where streams are not told apart.
+        time: When it was read, ISO 8601 in UTC with milliseconds; empty where that is not known.
+        level: ``debug``, ``info``, ``warning``, ``error`` or ``critical``; empty where the line does not say.
     """
 
     service: str
-    slot: int
+    slot: int | None
     text: str
     stream: str = ""
+    time: str = ""
+    level: str = ""
 
     def to_data(self) -> dict[str, object]:
         """The record as data that JSON can hold."""

@@ -1,0 +1,213 @@
+"""Log files: one per service, rotated by size, written by threads so that a slow or full disk stops nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import time
+from typing import TYPE_CHECKING, Final
+
+import attrs
+from attrs.validators import ge
+
+from dynamo_core.logs.lines import lost_line, size_of
+from dynamo_core.logs.rendering import as_file_text, as_json
+from dynamo_core.logs.spool import Spool, write_all
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from dynamo_core.logs.directory import LogDirectory
+    from dynamo_core.provider.status import LogLine
+
+logger = logging.getLogger(__name__)
+
+PENDING_BYTES: Final = 1024 * 1024
+STEP_BYTES: Final = 65536
+RETRY_S: Final = 1.0
+"""Between two tries to write a file that could not be written."""
+
+LOWEST_LIMIT: Final = 1024 * 1024
+"""Lowest limit for a file's size: every line fits, with each of its bytes escaped."""
+
+
+@attrs.frozen(kw_only=True)
+class LogFileSettings:
+    """Where the lines of a run's workers are written to, beside what people see.
+
+    Attributes:
+        directory: Directory for one file per service, ``<service>.log``.
+        max_bytes: Bytes that a file may have before a new one is begun.
+        keep: Files before the present one that are kept: ``<service>.log.1`` is the last but one.
+        as_json: Whether each line is a JSON object, instead of a text.
+    """
+
+    directory: str
+    max_bytes: int = attrs.field(validator=ge(LOWEST_LIMIT))
+    keep: int = attrs.field(validator=ge(0))
+    as_json: bool = False
+
+
+class LogFiles:
+    """Writes lines into the file of their service.
+
+    Each file has a thread and a bounded queue of its own: neither a slow disk nor the flood of another service keeps
+    anybody waiting, and what does not fit is counted in the file.
+
+    Args:
+        directory: Open; closed by :meth:`close`.
+        settings: Sizes and form.
+        retry_s: Seconds between two tries to write a file that could not be written.
+    """
+
+    def __init__(
+        self, directory: LogDirectory, settings: LogFileSettings, *, retry_s: float = RETRY_S
+    ) -> None:
+        self._directory = directory
+        self._settings = settings
+        self._retry_s = retry_s
+        self._spools: dict[str, Spool[Sequence[LogLine]]] = {}
+
+    def write(self, lines: Sequence[LogLine]) -> None:
+        """Have *lines*, all of one service, written; never waits."""
+        service = lines[0].service
+        spool = self._spools.get(service)
+        if spool is None:
+            spool = self._spools[service] = self._open_spool(service)
+        spool.put(lines, size=size_of(lines), lines=len(lines))
+
+    def close(self, timeout_s: float = 1.0) -> None:
+        """Write what is pending, for at most *timeout_s* seconds in all, and close the directory."""
+        deadline = time.monotonic() + timeout_s
+        for spool in self._spools.values():
+            spool.close(max(0.0, deadline - time.monotonic()))
+        self._directory.close()
+
+    def _open_spool(self, service: str) -> Spool[Sequence[LogLine]]:
+        file = LogFile(self._directory, f"{service}.log", self._settings, retry_s=self._retry_s)
+        return Spool(file.write, name=f"dynamo-log-{service}", most_bytes=PENDING_BYTES)
+
+
+class LogFile:
+    """One log file, from the side of the thread that writes it.
+
+    What cannot be written is dropped and counted; one warning says so, and the file is tried again from time to time.
+
+    Args:
+        directory: Where it is.
+        name: Its name there.
+        settings: Its sizes and form.
+        retry_s: Seconds between two tries.
+        clock: Seconds that only ever grow.
+    """
+
+    def __init__(
+        self,
+        directory: LogDirectory,
+        name: str,
+        settings: LogFileSettings,
+        *,
+        retry_s: float = RETRY_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._directory = directory
+        self._name = name
+        self._settings = settings
+        self._render = as_json if settings.as_json else as_file_text
+        self._retry_s = retry_s
+        self._clock = clock
+        self._descriptor: int | None = None
+        self._size = 0
+        self._lost = 0
+        self._is_failing = False
+        self._next_try = 0.0
+
+    def write(self, batches: Sequence[Sequence[LogLine]], dropped: int = 0) -> None:
+        """Append lines.
+
+        Args:
+            batches: The lines.
+            dropped: How many could not be queued after those.
+        """
+        lines = [line for batch in batches for line in batch]
+        counts = [1] * len(lines)
+        if self._lost:
+            lines.insert(0, lost_line(self._lost, "the log file could not be written"))
+            counts.insert(0, self._lost)
+        if dropped:
+            lines.append(lost_line(dropped, "the log file is written too slowly"))
+            counts.append(dropped)
+        done = 0
+        try:
+            if not self._is_failing or self._clock() >= self._next_try:
+                self._open()
+                for written in self._append(lines):
+                    done += written
+                    self._recover()
+        except OSError as exc:
+            self._fail(exc)
+        self._lost = sum(counts[done:])
+
+    def close(self) -> None:
+        """Close the file; the next write opens it again."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _open(self) -> None:
+        if self._descriptor is not None and not self._directory.is_at(self._name, self._descriptor):
+            self.close()  # somebody has moved or removed it
+        if self._descriptor is not None:
+            return
+        self._descriptor = self._directory.open_file(self._name)
+        self._size = os.fstat(self._descriptor).st_size
+        if self._size and os.pread(self._descriptor, 1, self._size - 1) != b"\n":
+            self._append_bytes(b"\n")  # a supervisor was killed while it wrote
+
+    def _append(self, lines: Sequence[LogLine]) -> Iterator[int]:
+        """Append lines; gives how many were written by each step."""
+        data, held = bytearray(), 0
+        for line in lines:
+            record = f"{self._render(line)}\n".encode("utf-8", "backslashreplace")
+            size = self._size + len(data)
+            is_full = size > 0 and size + len(record) > self._settings.max_bytes
+            if is_full or len(data) >= STEP_BYTES:
+                self._append_bytes(data)
+                yield held
+                data, held = bytearray(), 0
+            if is_full:
+                self._rotate()
+            data += record
+            held += 1
+        self._append_bytes(data)
+        yield held
+
+    def _append_bytes(self, data: bytes | bytearray) -> None:
+        assert self._descriptor is not None
+        try:
+            write_all(self._descriptor, bytes(data))
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._descriptor, self._size)  # no half line stays
+            raise
+        self._size += len(data)
+
+    def _rotate(self) -> None:
+        self.close()
+        self._directory.shift(self._name, keep=self._settings.keep)
+        self._open()
+
+    def _fail(self, exc: OSError) -> None:
+        self.close()
+        self._next_try = self._clock() + self._retry_s
+        if not self._is_failing:
+            self._is_failing = True
+            path = self._directory.path / self._name
+            logger.warning("log file %s cannot be written, services go on: %s", path, exc.strerror or exc)
+
+    def _recover(self) -> None:
+        if self._is_failing:
+            self._is_failing = False
+            path = self._directory.path / self._name
+            logger.info("log file %s is written again; %d lines are missing", path, self._lost)
