@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import msgspec
 
@@ -20,6 +20,9 @@ VERSION: Final = 1
 
 MAX_OPEN_CALLS: Final = 4096
 """Calls that may be open on one connection at once."""
+
+SMALLEST_LIMIT_BYTES: Final = 4096
+"""What every side reads at least; room for an error."""
 
 MAX_METADATA_BYTES: Final = 0xFFFF
 LARGEST_NAME_BYTES: Final = 0xFF
@@ -57,9 +60,9 @@ class Hello(msgspec.Struct, kw_only=True, frozen=True):
     run_id: str
     service: str
     slot: int | None
-    max_frame_bytes: int
-    stream_window_items: int
-    stream_window_bytes: int
+    max_frame_bytes: Annotated[int, msgspec.Meta(ge=SMALLEST_LIMIT_BYTES)]
+    stream_window_items: Annotated[int, msgspec.Meta(ge=1)]
+    stream_window_bytes: Annotated[int, msgspec.Meta(ge=1)]
     passes_page: bool = False
 
 
@@ -83,7 +86,7 @@ class Welcome(msgspec.Struct, kw_only=True, frozen=True):
     slot: int
     generation: int
     pid: int
-    max_frame_bytes: int
+    max_frame_bytes: Annotated[int, msgspec.Meta(ge=SMALLEST_LIMIT_BYTES)]
     marks_page: bool
 
 

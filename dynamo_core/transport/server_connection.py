@@ -286,8 +286,15 @@ class ServerConnection(FramedConnection):
             logger.error("%s: a call could not be answered", self, exc_info=error)
         body = _encode(error_to_data(error))
         if len(body) > self.largest_body:
-            brief = shorten(message_of(error), SHORT_TEXT)
-            body = _encode(error_to_data(RemoteCallError(type(error).__name__, brief, service=self._service)))
+            name = error.type_name if isinstance(error, RemoteCallError) else type(error).__name__
+            message = error.message if isinstance(error, RemoteCallError) else message_of(error)
+            brief = RemoteCallError(
+                shorten(name, SHORT_TEXT),
+                shorten(message, SHORT_TEXT),
+                service=self._service,
+                slot=self._slot,
+            )
+            body = _encode(error_to_data(brief))
         self._send(encode_head(ERROR, number, len(body)), body)
 
     async def _tell_begun(self, number: int) -> None:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from dynamo_core.transport.begun import ENTRIES, BegunMarks, BegunPage
-from dynamo_core.transport.frames import CALL, HELLO, WELCOME, FrameDecoder, encode_frame
+from dynamo_core.transport.frames import CALL, WELCOME, FrameDecoder, encode_frame
 from dynamo_core.transport.handshake import Greeter, send_hello
 from dynamo_core.transport.messages import Hello, Welcome, encode
 

@@ -61,6 +61,10 @@ class Backend:
         raise LookupError("nothing is here")
 
     @endpoint
+    async def fail_at_length(self, size: int) -> None:
+        raise LookupError("x" * size)
+
+    @endpoint
     async def size(self, data: bytes) -> int:
         return len(data)
 

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from dynamo_core.channel import CallOptions
 from dynamo_core.client import with_options
 from dynamo_core.errors import (
     CallTimeoutError,
@@ -15,7 +16,6 @@ from dynamo_core.errors import (
     RemoteCallError,
     UnsupportedValueError,
 )
-from dynamo_core.channel import CallOptions
 from dynamo_core.transport import TransportLimits
 
 from .serving_for_tests import calling, endpoint_named, eventually, served, working
@@ -75,7 +75,7 @@ async def test_an_exception_comes_back_as_data(folder):
 
 async def test_bad_arguments_never_run_the_method(folder):
     """They are found before a task is made, by the worker too."""
-    async with served(folder) as (_, worker), calling([]) as (_, channel):
+    async with served(folder) as (_, _worker), calling([]) as (_, channel):
         channel.set_members([worker_member(folder)])
         with pytest.raises(InvalidRequestError) as caught:
             await channel.call(endpoint_named("size"), b"\x82\xa4data\x01\xa5other\x02", CallOptions())
@@ -185,11 +185,12 @@ async def test_a_result_above_the_callers_limit_is_an_error_of_that_call(folder)
 
 
 async def test_an_error_above_the_callers_limit_is_cut(folder):
-    """The traceback goes first."""
+    """The traceback goes first, then the middle of the message."""
     async with served(folder, limits=TransportLimits(max_frame_bytes=4096)) as (client, _):
         with pytest.raises(RemoteCallError) as caught:
-            await client.echo_missing() if False else await client.fail()
-        assert caught.value.type_name == "LookupError"
+            await client.fail_at_length(100_000)
+        assert caught.value.service == "Backend"
+        assert "characters were cut" in caught.value.message
 
 
 async def test_a_full_worker_sends_calls_away(folder):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,7 +31,7 @@ def decode(chunks: list[bytes], *, max_frame_bytes: int = MAX_BYTES, buffer_byte
 
 def split(data: bytes, cuts: list[int]) -> list[bytes]:
     places = sorted({min(cut, len(data)) for cut in cuts} | {0, len(data)})
-    return [data[a:b] for a, b in zip(places, places[1:], strict=False)]
+    return [data[a:b] for a, b in itertools.pairwise(places)]
 
 
 def encode(frames: list[tuple[int, int, int, bytes]]) -> bytes:
@@ -57,10 +60,8 @@ def test_a_buffer_of_usual_size_gives_the_same_frames(frames):
 @given(st.lists(st.binary(max_size=200), max_size=10))
 def test_garbage_raises_nothing_but_protocol_errors(chunks):
     """Whatever a peer sends, the connection ends with an error of the protocol."""
-    try:
+    with contextlib.suppress(ProtocolError):
         decode(chunks)
-    except ProtocolError:
-        pass
 
 
 @given(a_frame, st.integers(MAX_BYTES + 1, 2**32 - 1))

@@ -155,12 +155,14 @@ async def test_the_listener_is_closed_and_never_shut_down(make_socket):
     slot_socket = make_socket()
     async with working(slot_socket) as worker:
         worker.server.stop_accepting()
-    async with calling([slot_socket.member()], limits=TransportLimits(unavailable_timeout_s=10)) as (
-        client,
-        _,
+    async with (
+        calling([slot_socket.member()], limits=TransportLimits(unavailable_timeout_s=10)) as (
+            client,
+            _,
+        ),
+        working(slot_socket),
     ):
-        async with working(slot_socket):
-            assert await client.echo(1) == 1
+        assert await client.echo(1) == 1
 
 
 async def test_a_handshake_under_way_goes_to_the_next_worker(make_socket):

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from dynamo_core.errors import CallTimeoutError, InvalidRequestError, ServiceUnavailableError
 from dynamo_core.channel import CallOptions
 from dynamo_core.client import with_options
+from dynamo_core.errors import CallTimeoutError, InvalidRequestError, ServiceUnavailableError
 from dynamo_core.transport import TransportLimits
 from dynamo_core.transport.frames import CALL, ERROR, HELLO, REFUSE, RESULT, encode_frame
 from dynamo_core.transport.messages import Refusal, decode_greeting, encode, encode_call_head
 
 from .raw_for_tests import RawPeer, faking, hello
-from .serving_for_tests import calling, endpoint_named, eventually, served, working
+from .serving_for_tests import calling, endpoint_named, eventually, working
 
 BRIEF = TransportLimits(handshake_timeout_s=0.1, unavailable_timeout_s=0.4)
 
@@ -319,7 +319,7 @@ async def test_another_user_is_refused_before_it_is_read(make_socket, folder):
     """Even with a socket that is open to everybody."""
     slot_socket = make_socket()
     folder.chmod(0o755)
-    os.chmod(slot_socket.path, 0o777)
+    Path(slot_socket.path).chmod(0o777)
     async with working(slot_socket) as worker:
         data = encode_frame(HELLO, body=encode(hello())).hex()
         process = await asyncio.create_subprocess_exec(

@@ -13,7 +13,7 @@ from dynamo_core.client import with_options
 from dynamo_core.errors import CallTimeoutError, OverloadedError, ServiceUnavailableError
 from dynamo_core.transport import Member, SlotChannel, TransportLimits
 
-from .raw_for_tests import RawPeer, FakeWorker, faking
+from .raw_for_tests import FakeWorker, RawPeer, faking
 from .serving_for_tests import RUN_ID, calling, endpoint_named, eventually, working
 
 BRIEF = TransportLimits(unavailable_timeout_s=0.1)
@@ -161,7 +161,7 @@ async def test_waiting_calls_are_let_in_in_their_order(make_socket):
         calls = []
         for number in range(10):
             calls.append(asyncio.create_task(client.echo(number)))
-            await eventually(lambda: len(channel._waiting) == len(calls))  # noqa: B023
+            await eventually(lambda: len(channel._waiting) == len(calls))
         order: list[int] = []
         for number, call in enumerate(calls):
             call.add_done_callback(lambda _, n=number: order.append(n))

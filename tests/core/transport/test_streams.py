@@ -38,12 +38,11 @@ async def test_items_that_are_ready_together_share_frames(folder):
 
 async def test_the_first_item_comes_before_the_second_is_made(folder):
     """An item is not kept until there are others."""
-    async with served(folder) as (client, worker):
-        async with contextlib.aclosing(client.one_then_hold()) as items:
-            assert await anext(items) == 1
-            assert await anext(items) == 2
-            worker.backend.released.set()
-            assert await anext(items) == 3
+    async with served(folder) as (client, worker), contextlib.aclosing(client.one_then_hold()) as items:
+        assert await anext(items) == 1
+        assert await anext(items) == 2
+        worker.backend.released.set()
+        assert await anext(items) == 3
 
 
 async def test_many_streams_run_at_once(folder):
@@ -86,14 +85,16 @@ async def test_leaving_a_stream_closes_its_generator(folder):
 async def test_a_reader_that_is_slow_stops_the_source(folder):
     """The source is ahead by the window and one batch at most, and goes on when the reader does."""
     limits = TransportLimits(stream_window_items=10)
-    async with served(folder, limits=limits) as (client, worker):
-        async with contextlib.aclosing(client.endless()) as items:
-            assert await anext(items) == 1
-            await eventually(lambda: worker.backend.produced >= 10)
-            assert await client.echo("meanwhile") == "meanwhile"
-            assert worker.backend.produced <= 11
-            for expected in range(2, 200):
-                assert await anext(items) == expected
+    async with (
+        served(folder, limits=limits) as (client, worker),
+        contextlib.aclosing(client.endless()) as items,
+    ):
+        assert await anext(items) == 1
+        await eventually(lambda: worker.backend.produced >= 10)
+        assert await client.echo("meanwhile") == "meanwhile"
+        assert worker.backend.produced <= 11
+        for expected in range(2, 200):
+            assert await anext(items) == expected
 
 
 async def test_a_window_of_one_item_and_one_byte_is_enough(folder):
@@ -131,10 +132,9 @@ async def test_bytes_count_against_the_window_too(folder):
 
 async def test_a_slow_reader_slows_its_own_stream_only(folder):
     """Another stream on the same connection runs on."""
-    async with served(folder) as (client, _):
-        async with contextlib.aclosing(client.endless()) as slow:
-            await anext(slow)
-            assert await collect(client.count(20_000)) == list(range(20_000))
+    async with served(folder) as (client, _), contextlib.aclosing(client.endless()) as slow:
+        await anext(slow)
+        assert await collect(client.count(20_000)) == list(range(20_000))
 
 
 async def test_a_stream_that_never_waits_leaves_room_for_calls(folder):
