@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import ctypes
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -17,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dynamo_core import ServiceContext, async_on_start, depends, endpoint, readiness, service
+from dynamo_core import ServiceContext, async_on_start, depends, endpoint, on_shutdown, readiness, service
 
 FOLDER = Path(os.environ.get("FAULTS_FOLDER", "/nonexistent"))
 """The private folder of the case; files in it switch faults on and off while services run."""
@@ -150,6 +151,61 @@ class Pair:
 
     crashing = depends(Crashing)
     work = depends(Work)
+
+    @endpoint
+    async def nothing(self) -> None: ...
+
+
+@service(workers=2, supervision={**SUPERVISION, "stop_timeout_s": 2})
+class Stubborn:
+    """Does not heed SIGTERM."""
+
+    context: ServiceContext
+
+    @async_on_start
+    async def close_ears(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
+
+    @endpoint
+    async def work(self, call_id: str, hold_s: float = 0.05) -> Answer:
+        with noted(call_id, self.context):
+            await asyncio.sleep(hold_s)
+        return Answer(call_id, self.context.slot, os.getpid())
+
+
+@service(workers=2, supervision=SUPERVISION)
+class Slow:
+    """Takes its time to start, and cannot start while the switch ``broken`` is on."""
+
+    context: ServiceContext
+
+    @async_on_start
+    async def begin(self) -> None:
+        if is_on("broken"):
+            raise RuntimeError("this version cannot start")
+        await asyncio.sleep(float((FOLDER / "boot_s").read_text()) if is_on("boot_s") else 0.5)
+        if is_on("hanging"):
+            await asyncio.Event().wait()
+
+    @endpoint
+    async def work(self, call_id: str, hold_s: float = 0.05) -> Answer:
+        with noted(call_id, self.context):
+            await asyncio.sleep(hold_s)
+        return Answer(call_id, self.context.slot, os.getpid())
+
+
+@service(supervision=SUPERVISION)
+class Polite:
+    """Says goodbye when it is stopped."""
+
+    work = depends(Work)
+
+    @on_shutdown
+    def part(self) -> None:
+        note("polite", "shutdown")
 
     @endpoint
     async def nothing(self) -> None: ...

@@ -6,6 +6,7 @@ from harness.cases import case
 from harness.ledgers import CallRecord, ServiceLine
 from harness.load import Load
 from harness.run import Run
+from harness.served import Served
 from harness.trial import Trial
 
-__all__ = ["CallRecord", "Load", "Run", "ServiceLine", "Trial", "case"]
+__all__ = ["CallRecord", "Load", "Run", "Served", "ServiceLine", "Trial", "case"]

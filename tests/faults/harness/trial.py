@@ -19,6 +19,7 @@ from dynamo_core.provider.binding import run_graph
 from harness.ledgers import ClientLedger, ServiceLine, broken_invariants, read_service_ledger
 from harness.processes import children, find_processes, is_alive, is_listened_on, unix_listeners, usage
 from harness.run import Events, Run
+from harness.served import Served, serve_words
 
 T = TypeVar("T")
 
@@ -58,6 +59,7 @@ class Trial:
         self.seen: list[str] = []
         self.events = Events()
         self._open_runs = 0
+        self._numbers = 0
         self._times: dict[str, list[float]] = {}
         os.environ["FAULTS_FOLDER"] = str(folder)
         os.environ["DYNAMO_RUNTIME_DIR"] = str(self.runs_folder)
@@ -146,6 +148,32 @@ class Trial:
             self._open_runs -= 1
             if not leaves_files and (run is not None or not self._open_runs):
                 await self.check_nothing_left(None if run is None else run.run_id, events)
+
+    @contextlib.asynccontextmanager
+    async def serve(self, entry: str, *arguments: str) -> AsyncIterator[Served]:
+        """Run ``dynamo serve``; on leaving it is stopped, if it still runs, and I4 is checked.
+
+        Args:
+            entry: Name of a class in the services' file, or a whole target.
+            arguments: Of ``dynamo serve``, such as ``--Service.ServiceArgs.key=value`` or ``--port=0``.
+        """
+        target = entry if ":" in entry else f"{SERVICES}:{entry}"
+        self._numbers += 1
+        output = self.folder / f"serve-{self._numbers}"
+        served = Served(
+            self.graph(target), serve_words(target, arguments), self.runs_folder, output, self.ledger
+        )
+        self._open_runs += 1
+        run_id: str | None = None
+        try:
+            yield served
+            run = served.find_run()
+            run_id = None if run is None else run.run_id
+        finally:
+            self._open_runs -= 1
+            await served.aclose()
+            if run_id is not None or not self._open_runs:
+                await self.check_nothing_left(run_id)
 
     def check_usage(self, run: Run) -> None:
         """I5: what the supervisor holds has not grown."""
