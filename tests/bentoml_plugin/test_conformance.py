@@ -1,0 +1,68 @@
+"""The kit, on BentoML."""
+
+from __future__ import annotations
+
+import pytest
+
+from dynamo_core.testing.conformance import (
+    CallConformance,
+    CancellationConformance,
+    ChangeConformance,
+    ConcurrencyConformance,
+    DeadlineConformance,
+    DeclarationConformance,
+    ErrorConformance,
+    HttpConformance,
+    LifecycleConformance,
+    StreamConformance,
+    ValueConformance,
+)
+
+
+@pytest.fixture
+def provider_name() -> str:
+    return "bentoml"
+
+
+class TestCalls(CallConformance):
+    """Calls, between BentoML workers."""
+
+
+class TestStreams(StreamConformance):
+    """Streams, between BentoML workers."""
+
+
+class TestValues(ValueConformance):
+    """Values, between BentoML workers."""
+
+
+class TestErrors(ErrorConformance):
+    """Errors, between BentoML workers."""
+
+
+class TestCancellation(CancellationConformance):
+    """Cancellation, between BentoML workers."""
+
+
+class TestDeadlines(DeadlineConformance):
+    """Deadlines, between BentoML workers."""
+
+
+class TestConcurrency(ConcurrencyConformance):
+    """Concurrency in a BentoML worker."""
+
+
+class TestDeclaration(DeclarationConformance):
+    """Binding, and what of it a run shows."""
+
+
+class TestLifecycle(LifecycleConformance):
+    """Starting and stopping."""
+
+
+class TestChanges(ChangeConformance):
+    """Scaling and restarting."""
+
+
+class TestHttp(HttpConformance):
+    """HTTP through BentoML's application."""
