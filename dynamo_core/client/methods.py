@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 from dynamo_core.client.bridge import Bridge
 from dynamo_core.client.link import LINK, ClientLink
-from dynamo_core.errors import BlockingCallError
+from dynamo_core.errors import BlockingCallError, CallTimeoutError
 from dynamo_core.host.context import CURRENT_CALL
 from dynamo_core.values import EndpointCodec
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 ENDPOINT: Final = "__dynamo_client_endpoint__"
 """Attribute of a client's methods that holds their :class:`ClientEndpoint`."""
+
+NEARLY_S: Final = 0.1
+"""A nested call whose time ran out when its caller had less than that left ran out of its caller's time."""
 
 _running_loop: Final = asyncio._get_running_loop
 
@@ -120,6 +124,9 @@ def _make_stream(called: ClientEndpoint) -> Callable[..., AsyncGenerator[Any, No
             async for batch in batches:
                 for item in decode(batch):
                     yield item
+        except CallTimeoutError as exc:
+            _note_slow(exc)
+            raise
         finally:
             await batches.aclose()
 
@@ -157,6 +164,9 @@ def _make_iterate(called: ClientEndpoint) -> Callable[..., Iterator[Any]]:
                 if batch is None:
                     return
                 yield from codec.decode_items(batch)
+        except CallTimeoutError as exc:
+            _note_slow(exc)
+            raise
         finally:
             batches.close()
 
@@ -172,5 +182,16 @@ async def _carry(called: ClientEndpoint, link: ClientLink, payload: bytes, optio
     waiting_for.append(called.address)
     try:
         return await link.channel.call(called.endpoint, payload, options)
+    except CallTimeoutError as exc:
+        _note_slow(exc)
+        raise
     finally:
         waiting_for.remove(called.address)
+
+
+def _note_slow(exc: CallTimeoutError) -> None:
+    """Let the running call know who was slow, should its own time run out before it has passed the error on."""
+    within = CURRENT_CALL.get()
+    if within is not None and within.deadline is not None:
+        if within.deadline - time.monotonic() < NEARLY_S:
+            within.slow = (exc.service, exc.endpoint)

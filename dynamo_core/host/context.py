@@ -30,6 +30,7 @@ class CallContext:
         has_ended: True once it has been answered; tasks that it has started may outlive it.
         waiting_for: Services and endpoints that this call has called and that have not answered, oldest first;
             kept while there is a deadline, to tell who was slow.
+        slow: Service and endpoint whose time ran out when that of this call was nearly out, too.
     """
 
     service: str
@@ -40,6 +41,7 @@ class CallContext:
     is_cancelled: bool = attrs.field(default=False, init=False)
     has_ended: bool = attrs.field(default=False, init=False, repr=False)
     waiting_for: list[tuple[str, str]] | None = attrs.field(default=None, init=False, repr=False)
+    slow: tuple[str, str] | None = attrs.field(default=None, init=False, repr=False)
     _when_cancelled: list[Callable[[], object]] | None = attrs.field(default=None, init=False, repr=False)
 
     def remaining_s(self) -> float | None:

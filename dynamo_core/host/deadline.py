@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from dynamo_core.host.context import CallContext
     from dynamo_core.host.running import Interruptible
 
+PATIENCE_S: Final = 0.05
+"""How much later a call is cancelled that waits for another one."""
 _SPARE: Final = 256
 _EARLY_S: Final = 0.001
 """How much too early a loop's timer may fire."""
@@ -33,17 +35,19 @@ class Deadline:
         limit_s: Seconds, for the message, where the limit is the endpoint's own.
 
     Attributes:
-        has_fired: Whether it has passed.
+        has_passed: Whether the call's time is up.
+        has_fired: Whether the call was cancelled for it.
         is_wanted: Whether the call still runs.
     """
 
-    __slots__ = ("_context", "_limit_s", "_running", "_slow", "has_fired", "is_wanted")
+    __slots__ = ("_context", "_limit_s", "_running", "_slow", "has_fired", "has_passed", "is_wanted")
 
     def __init__(self, context: CallContext, running: Interruptible, limit_s: float | None) -> None:
         self._context = context
         self._running = running
         self._limit_s = limit_s
         self._slow: tuple[str, str] | None = None
+        self.has_passed = False
         self.has_fired = False
         self.is_wanted = True
 
@@ -51,19 +55,31 @@ class Deadline:
         """The call has ended."""
         self.is_wanted = False
 
-    def fire(self) -> None:
-        """Cancel the call."""
-        self.has_fired = True
+    def pass_by(self) -> bool:
+        """Note that the time is up, and cancel the call, unless it waits for another one for the first time.
+
+        The time of that one was up earlier, and its error, which names the slowest service of a chain, must be on
+        its way; a little patience lets it come first even on a machine that is busy.
+
+        Returns:
+            Whether to pass by again after ``PATIENCE_S`` seconds.
+        """
+        context = self._context
+        self._slow = self._slow or context.slow or (context.waiting_for[0] if context.waiting_for else None)
+        if self._slow is not None and not self.has_passed:
+            self.has_passed = True
+            return True
+        self.has_passed = self.has_fired = True
         self.is_wanted = False
-        if self._context.waiting_for:
-            self._slow = self._context.waiting_for[0]
-        self._context.cancel()
+        context.cancel()
         self._running.cancel()
+        return False
 
     def error(self) -> CallTimeoutError:
         """What the caller meets: it names the service this one was waiting for, if it was."""
-        if self._slow is not None:
-            return CallTimeoutError(*self._slow)
+        slow = self._context.slow or self._slow
+        if slow is not None:
+            return CallTimeoutError(*slow)
         return CallTimeoutError(self._context.service, self._context.endpoint, timeout_s=self._limit_s)
 
 
@@ -121,8 +137,8 @@ class DeadlineClock:
                 self._arm(at)
                 return
             heapq.heappop(heap)
-            if deadline.is_wanted:
-                deadline.fire()
+            if deadline.is_wanted and deadline.pass_by():
+                heapq.heappush(heap, (_monotonic() + PATIENCE_S, next(self._numbers), deadline))
 
     def _sweep(self) -> None:
         self._heap = [entry for entry in self._heap if entry[2].is_wanted]

@@ -188,8 +188,8 @@ class HostedEndpoint:
                 result = await self._method(**arguments)
             else:
                 result = await self._run(arguments, context)
-            if deadline is not None and deadline.has_fired:
-                raise deadline.error()  # the endpoint swallowed its cancellation, and was too late
+            if deadline is not None and deadline.has_passed:
+                raise deadline.error()  # the endpoint swallowed its cancellation, or was too late by itself
         except BaseException as exc:
             error = error_for_caller(exc, context, task, self._calls, deadline)
             if error is exc:
