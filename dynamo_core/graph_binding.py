@@ -171,7 +171,7 @@ class Binder:
         return False
 
     def _bind_by_name(self, owner: ServiceDefinition, edge: DependencyDefinition, name: str) -> type | None:
-        label = f"{_label(owner, edge)}, bound to {name!r} by the configuration,"
+        label = f"{_label(owner, edge)}, bound to {name!r},"
         try:
             cls = self._find_class(owner, edge, name)
         except LookupError as exc:
