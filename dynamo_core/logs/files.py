@@ -8,9 +8,6 @@ import os
 import time
 from typing import TYPE_CHECKING, Final
 
-import attrs
-from attrs.validators import ge
-
 from dynamo_core.logs.lines import lost_line, size_of
 from dynamo_core.logs.rendering import as_file_text, as_json
 from dynamo_core.logs.spool import Spool, write_all
@@ -19,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from dynamo_core.logs.directory import LogDirectory
+    from dynamo_core.logs.settings import LogFileSettings
     from dynamo_core.provider.status import LogLine
 
 logger = logging.getLogger(__name__)
@@ -27,26 +25,6 @@ PENDING_BYTES: Final = 1024 * 1024
 STEP_BYTES: Final = 65536
 RETRY_S: Final = 1.0
 """Between two tries to write a file that could not be written."""
-
-LOWEST_LIMIT: Final = 1024 * 1024
-"""Lowest limit for a file's size: every line fits, with each of its bytes escaped."""
-
-
-@attrs.frozen(kw_only=True)
-class LogFileSettings:
-    """Where the lines of a run's workers are written to, beside what people see.
-
-    Attributes:
-        directory: Directory for one file per service, ``<service>.log``.
-        max_bytes: Bytes that a file may have before a new one is begun.
-        keep: Files before the present one that are kept: ``<service>.log.1`` is the last but one.
-        as_json: Whether each line is a JSON object, instead of a text.
-    """
-
-    directory: str
-    max_bytes: int = attrs.field(validator=ge(LOWEST_LIMIT))
-    keep: int = attrs.field(validator=ge(0))
-    as_json: bool = False
 
 
 class LogFiles:
@@ -67,6 +45,7 @@ class LogFiles:
         self._directory = directory
         self._settings = settings
         self._retry_s = retry_s
+        self._files: dict[str, LogFile] = {}
         self._spools: dict[str, Spool[Sequence[LogLine]]] = {}
 
     def write(self, lines: Sequence[LogLine]) -> None:
@@ -80,12 +59,15 @@ class LogFiles:
     def close(self, timeout_s: float = 1.0) -> None:
         """Write what is pending, for at most *timeout_s* seconds in all, and close the directory."""
         deadline = time.monotonic() + timeout_s
-        for spool in self._spools.values():
-            spool.close(max(0.0, deadline - time.monotonic()))
-        self._directory.close()
+        left = [spool.close(max(0.0, deadline - time.monotonic())) for spool in self._spools.values()]
+        if all(left):  # otherwise a thread hangs in a write, and needs its descriptors
+            for file in self._files.values():
+                file.close()
+            self._directory.close()
 
     def _open_spool(self, service: str) -> Spool[Sequence[LogLine]]:
         file = LogFile(self._directory, f"{service}.log", self._settings, retry_s=self._retry_s)
+        self._files[service] = file
         return Spool(file.write, name=f"dynamo-log-{service}", most_bytes=PENDING_BYTES)
 
 

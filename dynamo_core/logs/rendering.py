@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import zlib
 from typing import TYPE_CHECKING, Any, Final
@@ -22,6 +23,16 @@ _NAMES: Final = ("36", "32", "34", "35", "96", "92", "94", "95")
 _BARS: Final[Mapping[str, str]] = {"stdout": "2", "stderr": "33"}
 _LEVELS: Final[Mapping[str, str]] = {"critical": "1;31", "error": "31", "warning": "33", "debug": "2"}
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
+def has_colours(descriptor: int) -> bool:
+    """Whether a person who wants colours looks at *descriptor*."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM", "") in {"dumb", "unknown"}:
+        return False
+    try:
+        return os.isatty(descriptor)
+    except OSError:
+        return False
 
 
 def origin_of(line: LogLine) -> str:

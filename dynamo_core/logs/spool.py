@@ -61,14 +61,22 @@ class Spool(Generic[T]):
                 self._thread.start()
             self._wake.notify()
 
-    def close(self, timeout_s: float = 1.0) -> None:
-        """Write what is pending, for at most *timeout_s* seconds; a thread that hangs is left alone. Safe to call twice."""
+    def close(self, timeout_s: float = 1.0) -> bool:
+        """Write what is pending, for at most *timeout_s* seconds; a thread that hangs is left alone.
+
+        Safe to call twice.
+
+        Returns:
+            Whether the thread has ended.
+        """
         with self._wake:
             self._is_closing = True
             self._wake.notify()
             thread = self._thread
-        if thread is not None:
-            thread.join(timeout_s)
+        if thread is None:
+            return True
+        thread.join(timeout_s)
+        return not thread.is_alive()
 
     def _run(self) -> None:
         while True:

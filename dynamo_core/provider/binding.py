@@ -7,9 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
+
 from dynamo_core.provider.bound import BoundGraph
 from dynamo_core.provider.events import ServiceEvent
 from dynamo_core.provider.run_context import RunContext
+from dynamo_core.provider.status import LogLine
 
 if TYPE_CHECKING:
     from dynamo_core.graph import ServiceGraph
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Listener = Callable[[ServiceEvent], None]
+ShowLines = Callable[[Sequence[LogLine]], None]
 
 _NONE_CREATED: Final[Mapping[str, ServiceInterface]] = MappingProxyType({})
 
@@ -132,6 +136,7 @@ def serve_graph(
     *,
     options: Mapping[str, Any] = MappingProxyType({}),
     listeners: Sequence[Listener] = (),
+    show_lines: ShowLines | None = None,
 ) -> int:
     """Run a checked graph as the whole purpose of this process, until it is stopped.
 
@@ -140,6 +145,7 @@ def serve_graph(
         graph: A checked graph.
         options: The provider's options by name.
         listeners: Who hears of events.
+        show_lines: Shows what workers write; must not block.
 
     Returns:
         The exit code of the command.
@@ -150,4 +156,5 @@ def serve_graph(
     """
     given = target.read_options(options)
     manager = target.hook_manager()
-    return manager.serve_services(bind_graph(manager, graph, given, listeners=listeners), given)
+    bound = bind_graph(manager, graph, given, listeners=listeners)
+    return manager.serve_services(attrs.evolve(bound, show_lines=show_lines), given)

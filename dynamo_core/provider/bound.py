@@ -10,10 +10,11 @@ import attrs
 from dynamo_core.errors import ServiceNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from dynamo_core.provider.events import ServiceEvent
     from dynamo_core.provider.interfaces import DependencyInterface, ServiceInterface
+    from dynamo_core.provider.status import LogLine
 
 
 def _read_only(
@@ -33,6 +34,8 @@ class BoundGraph:
         dependencies: Bound edges, by service name and then by attribute.
         emit: Tell everybody of an event: core's own display, and every extension. Never raises; call it from any
             thread of the process that called ``run_services`` or ``serve_services``.
+        show_lines: Takes lines that workers wrote, some of one worker at a time, to show them to people; likewise
+            from any thread, and it never waits. None where nobody does it for the provider.
     """
 
     name: str
@@ -42,6 +45,7 @@ class BoundGraph:
         factory=dict, converter=_read_only
     )
     emit: Callable[[ServiceEvent], None]
+    show_lines: Callable[[Sequence[LogLine]], None] | None = None
 
     def find_service(self, service: type | str) -> ServiceInterface:
         """The service of that class or name.

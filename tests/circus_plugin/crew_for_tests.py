@@ -18,9 +18,10 @@ from dynamo_circus.supervisor.sockets import SlotSocket
 from dynamo_circus.supervisor.watcher import Watcher
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from dynamo_circus.supervisor.slots import Slot
+    from dynamo_core.provider import LogLine
 
 PATIENCE_S = 30.0
 
@@ -127,8 +128,8 @@ class RecordingCrew:
     def members_changed(self, watcher: Watcher) -> None:
         self.told.append(("members", watcher.name, len(watcher.slots), None))
 
-    def write_line(self, service: str, slot: int, line: str) -> None:
-        self.lines.append(f"{service}/{slot} | {line}")
+    def write_lines(self, lines: Sequence[LogLine]) -> None:
+        self.lines += [f"{line.service}/{line.slot} | {line.text}" for line in lines]
 
     def dependencies_ready_at(self, service: Any) -> float | None:
         return 0.0

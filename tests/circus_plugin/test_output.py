@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from datetime import UTC, datetime
 
-import pytest
-
-from dynamo_circus.supervisor.output import KEPT_LINES, LineBuffer, OutputSink, WorkerOutput, printable
+from dynamo_circus.supervisor.output import KEPT_LINES, LONGEST_KEPT, LineBuffer, WorkerOutput
+from dynamo_core.provider import LogLine
 
 
 def test_line_split_over_reads_arrives_whole() -> None:
@@ -25,41 +25,57 @@ def test_long_line_is_cut() -> None:
     assert buffer.feed(b"\n") == [b"x" * 5]
 
 
-@pytest.mark.parametrize(
-    ("raw", "shown"),
-    [
-        (b"\x1b[31mred", "\\x1b[31mred"),
-        (b"a\x00b", "a\\x00b"),
-        (b"a\rforged", "a\\rforged"),
-        (b"\xff\xfe", "\\xff\\xfe"),
-        ("tab\tand ünïcode".encode(), "tab\tand ünïcode"),
-        ("line\u2028separator\x85".encode(), "line\\u2028separator\\x85"),
-    ],
-)
-def test_control_characters_are_escaped(raw: bytes, shown: str) -> None:
-    """No record can move the cursor or pretend to be another record."""
-    assert printable(raw) == shown
+def make_output(written: list[LogLine]) -> WorkerOutput:
+    return WorkerOutput(asyncio.get_running_loop(), written.extend, service="Backend", slot=3)
 
 
 async def test_worker_output_keeps_the_last_lines() -> None:
     """The last lines, both streams, are kept for a report."""
-    written: list[str] = []
-    output = WorkerOutput(asyncio.get_running_loop(), written.append)
+    written: list[LogLine] = []
+    output = make_output(written)
     read_end, write_end = os.pipe()
-    output.attach(read_end)
+    output.attach(read_end, "stdout")
     os.write(write_end, b"".join(b"%d\n" % number for number in range(KEPT_LINES + 5)) + b"last")
     os.close(write_end)
     output.finish()
     assert len(output.last_lines) == KEPT_LINES
     assert output.last_lines[-1] == "last"
-    assert written[0] == "0"
+    assert written[0].text == "0"
+
+
+async def test_lines_carry_who_wrote_them_where_and_when() -> None:
+    """Streams are told apart, and a line that says its level has it."""
+    written: list[LogLine] = []
+    output = make_output(written)
+    for stream, text in (("stdout", b"Backend/7 | forged\n"), ("stderr", b"ERROR: app: broken\x1b[2J\n")):
+        read_end, write_end = os.pipe()
+        output.attach(read_end, stream)
+        os.write(write_end, text)
+        os.close(write_end)
+    output.finish()
+    assert [(line.service, line.slot, line.stream, line.level, line.text) for line in written] == [
+        ("Backend", 3, "stdout", "info", "Backend/7 | forged"),
+        ("Backend", 3, "stderr", "error", "ERROR: app: broken\\x1b[2J"),
+    ]
+    assert all(datetime.fromisoformat(line.time).tzinfo == UTC for line in written)
+
+
+async def test_long_lines_are_cut_short_in_a_report() -> None:
+    """They stand in messages and state, of which there are many."""
+    output = make_output([])
+    read_end, write_end = os.pipe()
+    output.attach(read_end, "stderr")
+    os.write(write_end, b"x" * 10_000)
+    os.close(write_end)
+    output.finish()
+    assert output.last_lines == ("x" * LONGEST_KEPT + "…",)
 
 
 async def test_finish_returns_while_somebody_still_writes() -> None:
     """A child that left the group and floods the pipe does not hold the supervisor up."""
-    output = WorkerOutput(asyncio.get_running_loop(), lambda line: None)
+    output = make_output([])
     read_end, write_end = os.pipe()
-    output.attach(read_end)
+    output.attach(read_end, "stdout")
     stop = threading.Event()
 
     def flood() -> None:
@@ -77,38 +93,3 @@ async def test_finish_returns_while_somebody_still_writes() -> None:
         stop.set()
         thread.join()
         os.close(write_end)
-
-
-def test_sink_drops_and_counts_what_is_read_too_slowly() -> None:
-    """A stuck reader costs lines, not memory, and the loss is told."""
-    read_end, write_end = os.pipe()
-    sink = OutputSink(write_end, pending_lines=10)
-    line = "z" * 60_000
-    for _ in range(100):
-        sink.write(line)
-    received = bytearray()
-
-    def read_all() -> None:
-        while data := os.read(read_end, 65536):
-            received.extend(data)
-
-    reader = threading.Thread(target=read_all)
-    reader.start()
-    sink.write("end")
-    sink.close(timeout_s=30)
-    os.close(write_end)
-    reader.join()
-    os.close(read_end)
-    assert b"lines were dropped" in received
-
-
-def test_sink_writes_lines_in_order() -> None:
-    """Everything queued before close comes out."""
-    read_end, write_end = os.pipe()
-    sink = OutputSink(write_end)
-    for number in range(100):
-        sink.write(str(number))
-    sink.close()
-    os.close(write_end)
-    with os.fdopen(read_end, "rb") as reader:
-        assert reader.read().split() == [b"%d" % number for number in range(100)]

@@ -7,7 +7,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import attrs
-from attrs.validators import gt
+from attrs.validators import ge, gt, in_, instance_of
+
+from dynamo_core.logs.settings import DEFAULT_KEEP, DEFAULT_MAX_BYTES, LOWEST_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -49,6 +51,11 @@ class CircusOptions:
             set in the environment is kept within.
         startup_timeout_s: Seconds that ``run_services`` waits for the whole graph to be ready;
             None leaves it to the services' own limits.
+        log_format: How the lines of workers are shown: ``text``, or ``json`` for one object a line.
+        log_dir: Directory for log files, one per service, beside what is shown; None for none.
+        log_max_bytes: Bytes that a log file may have before the next one is begun.
+        log_keep: How many log files before the present one are kept.
+        reload: Whether services are restarted when files that they have imported change.
     """
 
     args: tuple[str, ...] | None = attrs.field(default=None, converter=_texts)
@@ -62,3 +69,10 @@ class CircusOptions:
     startup_timeout_s: float | None = attrs.field(
         default=None, converter=attrs.converters.optional(float), validator=attrs.validators.optional(gt(0))
     )
+    log_format: str = attrs.field(default="text", validator=in_(("text", "json")))
+    log_dir: Path | None = attrs.field(default=None, converter=attrs.converters.optional(Path))
+    log_max_bytes: int = attrs.field(
+        default=DEFAULT_MAX_BYTES, validator=[instance_of(int), ge(LOWEST_LIMIT)]
+    )
+    log_keep: int = attrs.field(default=DEFAULT_KEEP, validator=[instance_of(int), ge(0)])
+    reload: bool = attrs.field(default=False, validator=instance_of(bool))

@@ -13,6 +13,7 @@ from dynamo_core.config import ServiceConfig
 from dynamo_core.errors import NotImportableError
 from dynamo_core.import_target import ImportTarget
 from dynamo_core.inspection import define_service
+from dynamo_core.logs.settings import LogFileSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,6 +112,9 @@ class RunPlan:
         sys_path: The caller's import path, which the built-in worker takes over.
         check_delay_s: Seconds between two rounds of housekeeping.
         devices: Names of the machine's GPUs; None finds them out.
+        log_format: How the lines of workers are shown: ``text`` or ``json``.
+        log_files: Where they are written to as well; None for nowhere.
+        reload: Whether services are restarted when files that they have imported change.
     """
 
     graph: str
@@ -120,6 +124,9 @@ class RunPlan:
     sys_path: tuple[str, ...]
     check_delay_s: float = 1.0
     devices: tuple[str, ...] | None = None
+    log_format: str = "text"
+    log_files: LogFileSettings | None = None
+    reload: bool = False
 
     def service(self, name: str) -> ServicePlan:
         """The service of that name."""
@@ -139,6 +146,9 @@ class RunPlan:
             "sys_path": list(self.sys_path),
             "check_delay_s": self.check_delay_s,
             "devices": self.devices,
+            "log_format": self.log_format,
+            "log_files": None if self.log_files is None else self.log_files.to_data(),
+            "reload": self.reload,
         }
 
     @classmethod
@@ -152,6 +162,9 @@ class RunPlan:
             sys_path=tuple(data["sys_path"]),
             check_delay_s=data["check_delay_s"],
             devices=None if data["devices"] is None else tuple(data["devices"]),
+            log_format=data["log_format"],
+            log_files=None if data["log_files"] is None else LogFileSettings.from_data(data["log_files"]),
+            reload=data["reload"],
         )
 
 
@@ -174,6 +187,20 @@ def make_plan(graph: BoundGraph, options: CircusOptions) -> RunPlan:
         sys_path=tuple(entry or str(Path.cwd()) for entry in sys.path),
         check_delay_s=options.check_delay_s,
         devices=options.devices,
+        log_format=options.log_format,
+        log_files=_plan_log_files(options),
+        reload=options.reload,
+    )
+
+
+def _plan_log_files(options: CircusOptions) -> LogFileSettings | None:
+    if options.log_dir is None:
+        return None
+    return LogFileSettings(
+        directory=str(options.log_dir.absolute()),
+        max_bytes=options.log_max_bytes,
+        keep=options.log_keep,
+        as_json=options.log_format == "json",
     )
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
 from dynamo_circus.plan import make_plan
+from dynamo_circus.supervisor.run_log import LinePrinter
 from dynamo_circus.supervisor.supervisor import Supervisor
 from dynamo_circus.worker_environment import check_secrets
 from dynamo_core.errors import EXIT_OK
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from dynamo_circus.options import CircusOptions
-    from dynamo_core.provider import BoundGraph
+    from dynamo_core.provider import BoundGraph, LogLine
 
 
 def serve_services(graph: BoundGraph, options: CircusOptions) -> int:
@@ -30,8 +34,12 @@ def serve_services(graph: BoundGraph, options: CircusOptions) -> int:
     plan = make_plan(graph, options)
     check_secrets(os.environ, plan)
 
-    async def supervise() -> None:
-        await Supervisor(plan, emit=graph.emit, environ=dict(os.environ)).run()
+    async def supervise(show_lines: Callable[[Sequence[LogLine]], None]) -> None:
+        await Supervisor(plan, emit=graph.emit, environ=dict(os.environ), show_lines=show_lines).run()
 
-    asyncio.run(supervise())
+    if graph.show_lines is not None:
+        asyncio.run(supervise(graph.show_lines))
+        return EXIT_OK
+    with contextlib.closing(LinePrinter(is_json=plan.log_format == "json")) as printer:
+        asyncio.run(supervise(printer.show))
     return EXIT_OK

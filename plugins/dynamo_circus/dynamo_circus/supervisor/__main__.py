@@ -17,6 +17,7 @@ import attrs
 
 from dynamo_circus.link import Link
 from dynamo_circus.plan import RunPlan
+from dynamo_circus.supervisor.run_log import LinePrinter, PrinterHandler
 from dynamo_circus.supervisor.supervisor import Supervisor
 from dynamo_core import environment
 from dynamo_core.control.failures import failure_to_data
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
 def main(arguments: list[str]) -> int:
     """Run what the caller's program asks for over the inherited descriptor; the exit code."""
     _, link_fd = arguments
-    logging.basicConfig(
-        level=os.environ.get(environment.LOG_LEVEL, "warning").upper(), format="dynamo: %(message)s"
-    )
     end = socket.socket(fileno=int(link_fd))
     end.set_inheritable(False)
     return asyncio.run(_supervise(end))
@@ -43,8 +41,16 @@ async def _supervise(end: socket.socket) -> int:
     if message is None:
         return EXIT_OK
     plan = RunPlan.from_data(message[1])
+    with contextlib.closing(LinePrinter(is_json=plan.log_format == "json")) as printer:
+        level = os.environ.get(environment.LOG_LEVEL, "warning").upper()
+        logging.basicConfig(level=level, handlers=[PrinterHandler(printer)])
+        return await _run(plan, link, printer)
+
+
+async def _run(plan: RunPlan, link: Link, printer: LinePrinter) -> int:
     supervisor = Supervisor(
         plan,
+        show_lines=printer.show,
         emit=lambda event: link.send("event", attrs.asdict(event)),
         environ=dict(os.environ),
         tell_members=lambda service, members: link.send(

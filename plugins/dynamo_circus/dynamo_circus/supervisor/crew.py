@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Sequence
 
     from dynamo_circus.plan import ServicePlan
     from dynamo_circus.supervisor.process import Launch, Process
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from dynamo_circus.supervisor.slots import Slot
     from dynamo_circus.supervisor.sockets import SlotSocket
     from dynamo_circus.supervisor.watcher import Watcher
+    from dynamo_core.provider import LogLine
 
 
 class Crew(Protocol):
@@ -55,8 +57,8 @@ class Crew(Protocol):
     def members_changed(self, watcher: Watcher) -> None:
         """Tell the service's callers where its workers are."""
 
-    def write_line(self, service: str, slot: int, line: str) -> None:
-        """Pass on one line that a worker wrote."""
+    def write_lines(self, lines: Sequence[LogLine]) -> None:
+        """Pass on lines that a worker wrote."""
 
     def dependencies_ready_at(self, service: ServicePlan) -> float | None:
         """When the last of the services it depends on became ready; None while one is not."""

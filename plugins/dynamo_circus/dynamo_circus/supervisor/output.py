@@ -1,32 +1,25 @@
-"""What workers write: captured line by line, kept for reports, and passed on with a prefix."""
+"""What workers write: captured line by line, kept for reports, and passed on as records."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import re
-import select
-import threading
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from dynamo_core.logs.lines import level_of, printable, time_now
+from dynamo_core.provider import LogLine
+
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-READ_BYTES: Final = 65536
+READ_BYTES: Final = 16384
+"""One read's lines are made into records within one turn of the loop, and lines may be as short as their ends."""
+
 LONGEST_LINE_BYTES: Final = 65536
 KEPT_LINES: Final = 50
-LAST_READS: Final = 32
-PENDING_LINES: Final = 10_000
-
-_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
-
-
-def printable(raw: bytes) -> str:
-    """One record's text: bad UTF-8 and control characters are shown as escapes, so that it stays one line."""
-    text = raw.decode("utf-8", "backslashreplace")
-    return _CONTROL.sub(lambda found: found.group().encode("unicode_escape").decode("ascii"), text)
+LONGEST_KEPT: Final = 2000
+LAST_READS: Final = 64
 
 
 class LineBuffer:
@@ -56,7 +49,9 @@ class LineBuffer:
     def _cut(self, line: bytes) -> list[bytes]:
         line = line.removesuffix(b"\r")
         size = self._longest_bytes
-        return [line[start : start + size] for start in range(0, len(line), size)] or [b""]
+        if len(line) <= size:
+            return [line]
+        return [line[start : start + size] for start in range(0, len(line), size)]
 
 
 class WorkerOutput:
@@ -64,31 +59,47 @@ class WorkerOutput:
 
     Args:
         loop: The supervisor's loop.
-        write: Takes each line, printable.
+        write: Takes the lines of each read.
+        service: Name of the worker's service.
+        slot: Its slot.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, write: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        write: Callable[[Sequence[LogLine]], None],
+        *,
+        service: str,
+        slot: int,
+    ) -> None:
         self._loop = loop
         self._write = write
-        self._buffers: dict[int, LineBuffer] = {}
+        self._service = service
+        self._slot = slot
+        self._streams: dict[int, tuple[str, LineBuffer]] = {}
         self._kept: deque[str] = deque(maxlen=KEPT_LINES)
 
     @property
     def last_lines(self) -> tuple[str, ...]:
-        """What the worker wrote last, oldest first."""
+        """What the worker wrote last, oldest first; long lines are cut short."""
         return tuple(self._kept)
 
-    def attach(self, descriptor: int) -> None:
-        """Read a pipe's end, which this object closes."""
+    def attach(self, descriptor: int, stream: str) -> None:
+        """Read a pipe's end, which this object closes.
+
+        Args:
+            descriptor: The end.
+            stream: ``stdout`` or ``stderr``.
+        """
         os.set_blocking(descriptor, False)
-        self._buffers[descriptor] = LineBuffer()
+        self._streams[descriptor] = stream, LineBuffer()
         self._loop.add_reader(descriptor, self._read_once, descriptor)
 
     def finish(self) -> None:
         """Take what is still in the pipes, and close them; the worker has ended."""
-        for descriptor in list(self._buffers):
+        for descriptor in list(self._streams):
             for _ in range(LAST_READS):  # a child that left the group may hold the pipe and write on
-                if descriptor not in self._buffers or not self._read_once(descriptor):
+                if descriptor not in self._streams or not self._read_once(descriptor):
                     break
             self._close(descriptor)
 
@@ -102,80 +113,36 @@ class WorkerOutput:
         if not data:
             self._close(descriptor)
             return False
-        self._take(self._buffers[descriptor].feed(data))
+        stream, buffer = self._streams[descriptor]
+        self._take(stream, buffer.feed(data))
         return True
 
     def _close(self, descriptor: int) -> None:
-        buffer = self._buffers.pop(descriptor, None)
-        if buffer is None:
+        found = self._streams.pop(descriptor, None)
+        if found is None:
             return
         self._loop.remove_reader(descriptor)
         os.close(descriptor)
-        self._take(buffer.finish())
+        stream, buffer = found
+        self._take(stream, buffer.finish())
 
-    def _take(self, lines: list[bytes]) -> None:
-        for line in lines:
-            text = printable(line)
-            self._kept.append(text)
-            self._write(text)
-
-
-class OutputSink:
-    """Writes lines to a descriptor from a thread, so that a slow reader never stops the supervisor.
-
-    What does not fit into the queue is dropped and counted.
-    """
-
-    def __init__(self, descriptor: int, *, pending_lines: int = PENDING_LINES) -> None:
-        self._descriptor = descriptor
-        self._pending_lines = pending_lines
-        self._lines: deque[str] = deque()
-        self._dropped = 0
-        self._wake = threading.Condition()
-        self._is_closing = False
-        self._thread: threading.Thread | None = None
-
-    def write(self, line: str) -> None:
-        """Queue one line; never blocks."""
-        with self._wake:
-            if self._is_closing:
-                return
-            if len(self._lines) >= self._pending_lines:
-                self._dropped += 1
-                return
-            self._lines.append(line)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="dynamo-output", daemon=True)
-                self._thread.start()
-            self._wake.notify()
-
-    def close(self, timeout_s: float = 1.0) -> None:
-        """Write out what is queued, for at most *timeout_s* seconds."""
-        with self._wake:
-            self._is_closing = True
-            self._wake.notify()
-        if self._thread is not None:
-            self._thread.join(timeout_s)
-
-    def _run(self) -> None:
-        while True:
-            with self._wake:
-                while not self._lines and not self._is_closing:
-                    self._wake.wait()
-                if not self._lines:
-                    return
-                lines = list(self._lines)
-                self._lines.clear()
-                dropped, self._dropped = self._dropped, 0
-            if dropped:
-                lines.append(f"dynamo: {dropped} lines were dropped: the output is read too slowly")
-            self._write_all(("\n".join(lines) + "\n").encode("utf-8", "backslashreplace"))
-
-    def _write_all(self, data: bytes) -> None:
-        view = memoryview(data)
-        with contextlib.suppress(OSError):  # nobody reads any more: output is lost, services go on
-            while view:
-                try:
-                    view = view[os.write(self._descriptor, view) :]
-                except BlockingIOError:  # somebody made the terminal non-blocking
-                    select.select([], [self._descriptor], [])
+    def _take(self, stream: str, lines: list[bytes]) -> None:
+        if not lines:
+            return
+        time, texts = time_now(), [printable(line) for line in lines]
+        self._kept.extend(
+            text if len(text) <= LONGEST_KEPT else f"{text[:LONGEST_KEPT]}…" for text in texts[-KEPT_LINES:]
+        )
+        self._write(
+            [
+                LogLine(
+                    service=self._service,
+                    slot=self._slot,
+                    text=text,
+                    stream=stream,
+                    time=time,
+                    level=level_of(stream, text),
+                )
+                for text in texts
+            ]
+        )

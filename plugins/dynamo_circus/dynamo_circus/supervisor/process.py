@@ -129,8 +129,8 @@ class Process(_Process):  # type: ignore[misc]  # circus has no types
             for descriptor in (out_write, err_write, *launch.close_after):
                 os.close(descriptor)
         self._worker = psutil.Process(self._popen.pid)
-        self.output.attach(out_read)
-        self.output.attach(err_read)
+        self.output.attach(out_read, "stdout")
+        self.output.attach(err_read, "stderr")
 
     def collect(self, *, killed: Callable[[], None] = _nothing) -> int | None:
         """Kill what is left of its group, call *killed*, reap it, and take its last output; it must have ended."""

@@ -8,12 +8,11 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from dynamo_circus.notify import is_from_worker
-from dynamo_circus.supervisor.log_book import LogBook
-from dynamo_circus.supervisor.output import OutputSink
 from dynamo_circus.supervisor.pulse import Pulse
+from dynamo_circus.supervisor.run_log import RunLog
 from dynamo_circus.supervisor.sockets import SlotSocket
 from dynamo_core.errors import DynamoError, ServiceFailedError, StartError
-from dynamo_core.provider import LogLine, ServiceEvent
+from dynamo_core.provider import ServiceEvent
 from dynamo_core.transport import Member
 
 if TYPE_CHECKING:
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from dynamo_circus.supervisor.sockets import HttpSocket
     from dynamo_circus.supervisor.watcher import Watcher
     from dynamo_core.control import RunDirectory
+    from dynamo_core.provider import LogLine
     from dynamo_core.provider.events import ServiceEventKind
 
 MOST_BEGINNING: Final = 2 * (os.cpu_count() or 1)
@@ -48,7 +48,7 @@ class RunCrew:
         plan: What to run.
         emit: Hears every event.
         tell_members: Hears where a service's workers are, whenever that changes.
-        output: Descriptor that workers' lines go to.
+        show_lines: Takes lines of workers, for people; must not block.
 
     Attributes:
         failure: Why the run ended, when it was not asked to.
@@ -56,7 +56,7 @@ class RunCrew:
         stop_requested: Set once the run is to end.
         is_stopping: Whether nothing is to be spawned any more.
         changed: Beats whenever a worker has become ready, has ended or was given up.
-        log_book: What workers wrote last.
+        log: What workers write.
     """
 
     arbiter: Arbiter
@@ -75,7 +75,7 @@ class RunCrew:
         *,
         emit: Callable[[ServiceEvent], None],
         tell_members: Callable[[str, Sequence[Member]], None],
-        output: int,
+        show_lines: Callable[[Sequence[LogLine]], None],
     ) -> None:
         self.plan = plan
         self.emit = emit
@@ -84,8 +84,7 @@ class RunCrew:
         self.stop_requested = asyncio.Event()
         self.is_stopping = False
         self.changed = Pulse()
-        self.log_book = LogBook()
-        self.sink = OutputSink(output)
+        self.log = RunLog(show_lines)
         self._tell_members = tell_members
         self._ready_at: dict[str, float] = {}
 
@@ -152,10 +151,9 @@ class RunCrew:
         self.arbiter.sockets.pop(found.name, None)
         found.close()
 
-    def write_line(self, service: str, slot: int, line: str) -> None:
-        """Pass on one line that a worker wrote."""
-        self.sink.write(f"{service}/{slot} | {line}")
-        self.log_book.write(LogLine(service=service, slot=slot, text=line))
+    def write_lines(self, lines: Sequence[LogLine]) -> None:
+        """Pass on lines that a worker wrote."""
+        self.log.write(lines)
 
     def dependencies_ready_at(self, service: ServicePlan) -> float | None:
         """When the last of the services it depends on became ready; None while one is not."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from dynamo_circus.plan import RunPlan
+    from dynamo_core.provider import LogLine
     from dynamo_core.transport import Member
 
 logger = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ class Supervisor(RunCrew):
         plan: What to run.
         emit: Hears every event, on the supervisor's loop.
         environ: The caller's environment.
-        output: Descriptor that workers' lines go to.
+        show_lines: Takes lines of workers, for people; must not block.
         tell_members: Hears where a service's workers are, whenever that changes.
     """
 
@@ -55,10 +56,10 @@ class Supervisor(RunCrew):
         *,
         emit: Callable[[ServiceEvent], None],
         environ: Mapping[str, str],
-        output: int = 2,
+        show_lines: Callable[[Sequence[LogLine]], None],
         tell_members: Callable[[str, Sequence[Member]], None] = lambda _service, _members: None,
     ) -> None:
-        super().__init__(plan, emit=emit, tell_members=tell_members, output=output)
+        super().__init__(plan, emit=emit, tell_members=tell_members, show_lines=show_lines)
         self.started_at = time.time()
         self._environ = environ
         self._signals = 0
@@ -75,7 +76,7 @@ class Supervisor(RunCrew):
         """
         loop = asyncio.get_running_loop()
         with contextlib.ExitStack() as stack:
-            stack.callback(self.sink.close)
+            stack.callback(self.log.close)
             for number in STOP_SIGNALS:
                 loop.add_signal_handler(number, self._signalled, number.name)
                 stack.callback(loop.remove_signal_handler, number)
@@ -89,7 +90,7 @@ class Supervisor(RunCrew):
                 finally:
                     self.is_stopping = True
                     await asyncio.shield(self._kill_rest())
-                    self.log_book.close()
+                    self.log.book.close()
                     await control.aclose()
                     reporting.cancel()
         if self.failure is not None:
@@ -108,6 +109,8 @@ class Supervisor(RunCrew):
     def _open(self, stack: contextlib.ExitStack) -> None:
         """Make what workers need before any of them is spawned; all of it is let go by *stack*."""
         self.devices = DeviceAssignment(self.plan, self._environ)
+        if self.plan.log_files is not None:
+            self.log.open_files(self.plan.log_files)
         sweep_dead_runs(environ=self._environ)
         self.directory = stack.enter_context(RunDirectory.create(environ=self._environ))
         slot_sockets = self._slot_sockets()

@@ -140,7 +140,9 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
         """
         slot.generation += 1
         launch = self.crew.prepare(self.service, slot)
-        output = WorkerOutput(asyncio.get_running_loop(), self._line_writer(slot.index))
+        output = WorkerOutput(
+            asyncio.get_running_loop(), self.crew.write_lines, service=self.name, slot=slot.index
+        )
         process = Process(self, launch, slot, output)
         try:
             process.spawn()
@@ -153,9 +155,6 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
         if self.service.is_custom:
             self._later(self._limits.stable_time_s, lambda: self._count_as_ready(process))
         return process
-
-    def _line_writer(self, index: int) -> Callable[[str], None]:
-        return lambda line: self.crew.write_line(self.name, index, line)
 
     def _check_start_time(self, slot: Slot, process: Process, now: float) -> None:
         if process.ready_at is not None or process.stopping:

@@ -1,0 +1,110 @@
+"""Where the lines of a run's workers go: to people, to files, and to whoever asks."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from dynamo_core.logs.book import LogBook
+from dynamo_core.logs.directory import LogDirectory
+from dynamo_core.logs.files import LogFiles
+from dynamo_core.logs.lines import lost_line, printable, run_line, size_of
+from dynamo_core.logs.rendering import as_json, as_text, has_colours
+from dynamo_core.logs.spool import Spool, write_all
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from dynamo_core.logs.settings import LogFileSettings
+    from dynamo_core.provider import LogLine
+
+STANDARD_ERROR: Final = 2
+
+
+class RunLog:
+    """Passes lines on; nothing here ever waits.
+
+    Args:
+        show: Takes lines for people; must not block.
+
+    Attributes:
+        book: Keeps the last ones.
+    """
+
+    def __init__(self, show: Callable[[Sequence[LogLine]], None]) -> None:
+        self.book = LogBook()
+        self._show = show
+        self._files: LogFiles | None = None
+
+    def open_files(self, settings: LogFileSettings) -> None:
+        """Write lines into files too, from now on.
+
+        Raises:
+            ConfigError: The directory cannot be used.
+        """
+        self._files = LogFiles(LogDirectory.open(Path(settings.directory)), settings)
+
+    def write(self, lines: Sequence[LogLine]) -> None:
+        """Pass on lines of one worker."""
+        self._show(lines)
+        self.book.write(lines)
+        if self._files is not None:
+            self._files.write(lines)
+
+    def close(self) -> None:
+        """Write out what is pending, for about a second."""
+        self.book.close()
+        if self._files is not None:
+            self._files.close()
+            self._files = None
+
+
+class LinePrinter:
+    """Writes lines to a descriptor, from a thread; what is read too slowly is dropped, and counted.
+
+    Args:
+        descriptor: Where to.
+        is_json: Whether each line is a JSON object, instead of a text.
+    """
+
+    def __init__(self, descriptor: int = STANDARD_ERROR, *, is_json: bool = False) -> None:
+        self._descriptor = descriptor
+        in_colour = not is_json and has_colours(descriptor)
+        self._render = as_json if is_json else functools.partial(as_text, in_colour=in_colour)
+        self._spool: Spool[Sequence[LogLine]] = Spool(self._write, name="dynamo-output")
+
+    def show(self, lines: Sequence[LogLine]) -> None:
+        """Have lines written; never waits."""
+        self._spool.put(lines, size=size_of(lines), lines=len(lines))
+
+    def close(self, timeout_s: float = 1.0) -> None:
+        """Write what is pending, for at most *timeout_s* seconds."""
+        self._spool.close(timeout_s)
+
+    def _write(self, batches: list[Sequence[LogLine]], dropped: int) -> None:
+        lines = [line for batch in batches for line in batch]
+        if dropped:
+            lines.append(lost_line(dropped, "the output is read too slowly"))
+        text = "".join(f"{self._render(line)}\n" for line in lines)
+        with contextlib.suppress(OSError):  # nobody reads any more: output is lost, services go on
+            write_all(self._descriptor, text.encode("utf-8", "backslashreplace"))
+
+
+class PrinterHandler(logging.Handler):
+    """Shows log records among the lines of workers, as lines of the run's own."""
+
+    def __init__(self, printer: LinePrinter) -> None:
+        super().__init__()
+        self._printer = printer
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show one record."""
+        try:
+            text = printable(self.format(record).encode("utf-8", "backslashreplace"))
+        except Exception:  # noqa: BLE001  # a record that does not fit its arguments
+            self.handleError(record)
+            return
+        self._printer.show([run_line(text, level=record.levelname.lower())])
