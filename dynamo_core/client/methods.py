@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-import time
 from typing import TYPE_CHECKING, Any, Final
 
 from dynamo_core.client.bridge import Bridge
@@ -192,6 +191,6 @@ async def _carry(called: ClientEndpoint, link: ClientLink, payload: bytes, optio
 def _note_slow(exc: CallTimeoutError) -> None:
     """Let the running call know who was slow, should its own time run out before it has passed the error on."""
     within = CURRENT_CALL.get()
-    if within is not None and within.deadline is not None:
-        if within.deadline - time.monotonic() < NEARLY_S:
-            within.slow = (exc.service, exc.endpoint)
+    left_s = None if within is None else within.remaining_s()
+    if within is not None and left_s is not None and left_s < NEARLY_S:
+        within.slow = (exc.service, exc.endpoint)

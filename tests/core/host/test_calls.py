@@ -319,7 +319,7 @@ async def test_what_a_thread_raises_when_nobody_waits_is_logged(caplog: pytest.L
 async def test_a_deadline_cancels_the_endpoint_and_names_the_service() -> None:
     async with hosting(Waiting) as host:
         with pytest.raises(CallTimeoutError) as caught:
-            await call(host, "wait", timeout_s=0.01)
+            await call(host, "wait", timeout_s=0.2)
         assert host.instance.ended == ["wait"]
     assert (caught.value.service, caught.value.endpoint) == ("Waiting", "wait")
 
@@ -327,7 +327,7 @@ async def test_a_deadline_cancels_the_endpoint_and_names_the_service() -> None:
 async def test_an_answer_past_the_deadline_is_no_answer() -> None:
     async with hosting(Waiting) as host:
         with pytest.raises(CallTimeoutError):
-            await call(host, "stubborn", timeout_s=0.01)
+            await call(host, "stubborn", timeout_s=0.2)
         assert host.instance.ended == ["stubborn"]
         task = asyncio.current_task()
         assert task is not None
@@ -344,7 +344,7 @@ async def test_a_deadline_that_has_passed_keeps_the_endpoint_from_running() -> N
 async def test_a_deadline_ends_the_wait_for_a_thread() -> None:
     async with hosting(Waiting) as host:
         with pytest.raises(CallTimeoutError):
-            await call(host, "block", timeout_s=0.01)
+            await call(host, "block", timeout_s=0.3)
         assert host.instance.context.is_cancelled
         host.instance.go_on.set()
 
@@ -353,7 +353,7 @@ async def test_a_deadline_ends_the_wait_for_a_thread() -> None:
 async def test_a_cancelled_caller_stays_cancelled_when_the_deadline_passes_too(after_s: float) -> None:
     """Both in one turn of the loop, in either order."""
     async with hosting(Waiting) as host:
-        running = asyncio.create_task(call(host, "wait", timeout_s=0.05))
+        running = asyncio.create_task(call(host, "wait", timeout_s=0.3))
         await host.instance.begun.wait()
         left_s = host.instance.context.remaining_s()
         asyncio.get_running_loop().call_later(left_s + after_s, running.cancel)

@@ -259,7 +259,7 @@ async def test_a_thread_in_the_middle_of_a_step_is_left_alone() -> None:
 @pytest.mark.parametrize("name", ["wait", "block"])
 async def test_a_deadline_ends_a_stream_that_keeps_its_consumer_waiting(name: str) -> None:
     async with hosting(Service) as host:
-        items = stream(host, name, timeout_s=0.05)
+        items = stream(host, name, timeout_s=0.3)
         assert await anext(items) == 1
         with pytest.raises(CallTimeoutError) as caught:
             await anext(items)
@@ -272,7 +272,7 @@ async def test_a_deadline_ends_a_stream_that_keeps_its_consumer_waiting(name: st
 async def test_a_deadline_ends_a_stream_whose_consumer_is_elsewhere(name: str) -> None:
     """The generator is closed and its place is free, though nobody takes a step."""
     async with hosting(Service, traffic={"max_concurrency": 1, "max_queue": 0}) as host:
-        items = stream(host, name, upto=1000, timeout_s=0.02)
+        items = stream(host, name, upto=1000, timeout_s=0.3)
         assert await anext(items) == 0
         await eventually(lambda: host.instance.ended == [name])
         await eventually(lambda: host.running_calls == 0)
@@ -283,7 +283,7 @@ async def test_a_deadline_ends_a_stream_whose_consumer_is_elsewhere(name: str) -
 
 async def test_a_stream_that_swallows_its_cancellation_does_not_look_complete() -> None:
     async with hosting(Service) as host:
-        items = stream(host, "stubborn", timeout_s=0.01)
+        items = stream(host, "stubborn", timeout_s=0.2)
         with pytest.raises(CallTimeoutError):
             async for _ in items:
                 pass
