@@ -5,10 +5,10 @@ PYTHON ?= $(shell command -v python3.11 || echo python3)
 JOBS ?= 2
 ARGS ?=
 BIN := .venv/bin
-PACKAGES := dynamo_core plugins/dynamo_circus/dynamo_circus
+PACKAGES := dynamo_core $(wildcard plugins/*/dynamo_*)
 HELLO := examples/hello_world
 
-.PHONY: demo test bench check format lint types test-core test-wheels faults environment constraints clean
+.PHONY: demo test bench check format lint types test-core test-bentoml test-wheels faults environment constraints clean
 
 demo: environment ## Serve examples/hello_world under supervision; Ctrl-C ends it
 	$(BIN)/dynamo serve $(HELLO)/hello_world.py:Frontend -f $(HELLO)/config.yaml --provider circus $(ARGS)
@@ -19,7 +19,7 @@ test: environment ## Run the tests
 bench: environment ## Measure against the floor, in one run
 	$(BIN)/python benchmarks/transport.py $(ARGS)
 
-check: format lint types test-core test-wheels test ## Run everything that CI runs
+check: format lint types test-core test-bentoml test-wheels test ## Run everything that CI runs
 
 format: environment
 	$(BIN)/ruff format --check .
@@ -36,6 +36,10 @@ test-core: ## Run the tests of dynamo-core where nothing else of ours is install
 
 faults: environment ## Break a running graph in every known way: SEEDS=n, CASES=O01,O07
 	$(BIN)/python tests/faults/run.py --seeds $(or $(SEEDS),3) $(CASES)
+
+test-bentoml: ## Run the tests of dynamo-bentoml, in an environment without circus
+	@$(PYTHON) tools/environments.py make bentoml
+	.venvs/bentoml/bin/python -m pytest -n $(JOBS) tests/bentoml_plugin $(ARGS)
 
 test-wheels: environment ## Build the distributions, install them into a clean environment, and use them
 	$(BIN)/python -m pytest -m wheels tests/packaging $(ARGS)

@@ -4,7 +4,7 @@ Needs Python 3.11 or later and its ``venv``, nothing else.
 An environment is made again only when the constraints, a ``pyproject.toml`` or this file have changed.
 
     python3 tools/environments.py make dev        an environment, by its name below
-    python3 tools/environments.py refresh         constraints/dev.txt, from the newest releases
+    python3 tools/environments.py refresh         constraints/*.txt, from the newest releases
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-CONSTRAINTS: Final = ROOT / "constraints" / "dev.txt"
+CONSTRAINTS: Final = ROOT / "constraints"
 OLDEST_PYTHON: Final = (3, 11)
 STAMP: Final = "made-from"
 HEADER: Final = (
@@ -38,17 +38,30 @@ class Environment:
         folder: Where it is, below the root of the repository.
         projects: The distributions of this repository in it, as pip wants them; they are installed editable.
         groups: Dependency groups of the root ``pyproject.toml`` in it.
+        constraints: Name of the file in ``constraints/`` that pins it.
     """
 
     folder: str
     projects: tuple[str, ...]
     groups: tuple[str, ...]
+    constraints: str = "dev.txt"
+
+    @property
+    def constraints_file(self) -> Path:
+        """The file that pins it."""
+        return CONSTRAINTS / self.constraints
 
 
 ENVIRONMENTS: Final = {
     "dev": Environment(".venv", (".[http,uvloop]", "plugins/dynamo_circus"), ("dev",)),
     "core": Environment(".venvs/core", (".[http]",), ("build", "types", "test")),
+    # BentoML brings a fork of circus, under circus's own name: the two are never installed together
+    "bentoml": Environment(
+        ".venvs/bentoml", (".[http,uvloop]", "plugins/dynamo_bentoml"), ("build", "test"), "bentoml.txt"
+    ),
 }
+REFRESHED: Final = ("dev", "bentoml")
+"""One environment for each file of constraints, with everything that the file pins."""
 
 
 def main() -> int:
@@ -88,19 +101,20 @@ def make(environment: Environment) -> None:
     stamp.unlink(missing_ok=True)
     if not _is_of_this_python(folder):
         shutil.rmtree(folder, ignore_errors=True)
-    _install(folder, environment, ["--constraint", CONSTRAINTS])
+    _install(folder, environment, ["--constraint", environment.constraints_file])
     stamp.write_text(wanted, "utf-8")
 
 
 def refresh() -> None:
     """Write the constraints anew, from the newest releases that go together."""
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch) / "venv"
-        _install(folder, ENVIRONMENTS["dev"], [])
-        freeze = ["-m", "pip", "freeze", "--all", "--exclude-editable", "--exclude", "setuptools"]
-        frozen = _run([_python(folder), *freeze], capture=True).strip()
-    CONSTRAINTS.parent.mkdir(exist_ok=True)
-    CONSTRAINTS.write_text(f"{HEADER}{frozen}\n", "utf-8")
+    for name in REFRESHED:
+        environment = ENVIRONMENTS[name]
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch) / "venv"
+            _install(folder, environment, [])
+            freeze = ["-m", "pip", "freeze", "--all", "--exclude-editable", "--exclude", "setuptools"]
+            frozen = _run([_python(folder), *freeze], capture=True).strip()
+        environment.constraints_file.write_text(f"{HEADER}{frozen}\n", "utf-8")
 
 
 def _install(folder: Path, environment: Environment, constraints: list[str | Path]) -> None:
@@ -131,7 +145,12 @@ def _is_of_this_python(folder: Path) -> bool:
 
 def _stamp_of(environment: Environment) -> str:
     """What an environment depends on, as one text."""
-    sources = [CONSTRAINTS, Path(__file__), ROOT / "pyproject.toml", *ROOT.glob("plugins/*/pyproject.toml")]
+    sources = [
+        environment.constraints_file,
+        Path(__file__),
+        ROOT / "pyproject.toml",
+        *ROOT.glob("plugins/*/pyproject.toml"),
+    ]
     digest = hashlib.sha256(repr((environment, str(ROOT), sys.version)).encode())
     for source in sorted(sources):
         digest.update(source.read_bytes())
