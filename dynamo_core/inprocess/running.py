@@ -114,6 +114,7 @@ class InProcessServices(RunningServices):
             raise DynamoError(
                 f"these services run already: {', '.join(busy)}; build another target to run them twice"
             )
+        self._tell_what_is_ignored()
         self._listeners = await asyncio.to_thread(self._listen)
         for service in self._graph.services:
             self._groups[service.name] = group = self._make_group(service)
@@ -121,6 +122,12 @@ class InProcessServices(RunningServices):
         for group in self._groups.values():
             await group.start()
         self._state = "ready"
+
+    def _tell_what_is_ignored(self) -> None:
+        for service in self._graph.services:
+            if service.envs:
+                detail = f"{', '.join(service.envs)} of its envs are not set: all services share one process"
+                self._facts.emit(ServiceEvent(kind="message", service=service.name, detail=detail))
 
     def _listen(self) -> dict[str, HttpListener]:
         """Open the TCP sockets before anything starts, so that a port that is taken costs nothing."""

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
+import os
 from typing import TYPE_CHECKING
 
 import attrs
 
-from dynamo_core.control import RunDirectory, sweep_dead_runs
-from dynamo_core.control.server import ControlServer
 from dynamo_core.errors import EXIT_OK
-from dynamo_core.inprocess.report import RunCommands, StateReport
 from dynamo_core.inprocess.running import InProcessServices
-from dynamo_core.inprocess.slot_sockets import SlotSockets
 from dynamo_core.inprocess.stop_signals import StopSignals
 from dynamo_core.inprocess.unless import unless
+from dynamo_core.provider import ServiceEvent
 from dynamo_core.worker_kit.supervised import run_loop
 
 if TYPE_CHECKING:
     from dynamo_core.inprocess.options import InProcessOptions
-    from dynamo_core.provider import BoundGraph, ServiceEvent
+    from dynamo_core.inprocess.run_files import RunFiles
+    from dynamo_core.provider import BoundGraph
 
-logger = logging.getLogger(__name__)
+_HAS_RUN_FILES = os.name == "posix"
 
 
 def serve_services(graph: BoundGraph, options: InProcessOptions) -> int:
     """Serve *graph*: over HTTP, and to other processes of this user through the run's sockets.
+
+    Where there are no unix sockets, HTTP and signals are the only ways to reach it.
 
     Args:
         graph: What to run.
@@ -40,40 +40,48 @@ def serve_services(graph: BoundGraph, options: InProcessOptions) -> int:
         StartError: A service did not start; everything has been stopped again.
         DynamoError: The run directory, a socket or an address cannot be had.
     """
-    sweep_dead_runs()
-    with RunDirectory.create() as directory, StopSignals(directory.remove) as signals:
-        run_loop(lambda: _serve(graph, options, directory, signals))
+    with contextlib.ExitStack() as stack:
+        files = _open_files(graph, stack)
+        signals = stack.enter_context(StopSignals(_nothing if files is None else files.remove))
+        run_loop(lambda: _serve(graph, options, files, signals))
     return EXIT_OK
 
 
+def _open_files(graph: BoundGraph, stack: contextlib.ExitStack) -> RunFiles | None:
+    if _HAS_RUN_FILES:
+        from dynamo_core.inprocess.run_files import opened_files  # needs what only POSIX has
+
+        return stack.enter_context(opened_files(graph))
+    detail = "this platform has no unix sockets: 'dynamo ps', 'call' and 'stop' do not reach this run"
+    graph.emit(ServiceEvent(kind="message", service=graph.entry.name, detail=detail))
+    return None
+
+
+def _nothing() -> None:
+    """Clear up nothing."""
+
+
 async def _serve(
-    graph: BoundGraph, options: InProcessOptions, directory: RunDirectory, signals: StopSignals
+    graph: BoundGraph, options: InProcessOptions, files: RunFiles | None, signals: StopSignals
 ) -> None:
-    stop = asyncio.Event()
+    changed = _nothing if files is None else files.changed
 
     def emit(event: ServiceEvent) -> None:
         graph.emit(event)
-        report.changed()
+        changed()
 
+    stop = asyncio.Event()
     services = InProcessServices(
         attrs.evolve(graph, emit=emit),
         with_http=options.http is not False,
-        run_id=directory.run_id,
-        make_ingresses=SlotSockets(graph, directory).ingresses,
+        run_id="" if files is None else files.run_id,
+        make_ingresses=None if files is None else files.make_ingresses,
     )
-    report = StateReport(services, directory, str(graph.entry.definition.target))
     signals.connect(asyncio.get_running_loop(), stop.set, services.hurry)
-    reporting = asyncio.ensure_future(report.keep_written())
-    try:
-        async with ControlServer(RunCommands(services, stop.set), directory):
-            try:
-                if await unless(stop, services.start()):
-                    report.changed()
-                    await stop.wait()
-            finally:
-                report.changed()
-                await services.stop()
-    finally:
-        reporting.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await reporting
+    async with contextlib.nullcontext() if files is None else files.reachable(services, stop.set):
+        try:
+            if await unless(stop, services.start()):
+                changed()
+                await stop.wait()
+        finally:
+            await services.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Any, ClassVar
 
 import attrs
@@ -249,6 +250,21 @@ async def test_service_cannot_run_twice_at_once():
     assert Ground.stopped == 1
     async with target.run_services(http=False) as services:
         assert await services.client(Ground).answer() == "ground"
+
+
+async def test_variables_that_are_not_set_are_told():
+    @service(envs={"SHOP_MODE": "fast"})
+    class Shop:
+        @endpoint
+        async def mode(self) -> str | None:
+            return os.environ.get("SHOP_MODE")
+
+    told = Told()
+    async with running(Shop, told) as services:
+        assert await services.client(Shop).mode() is None
+    (message,) = [event for event in told.events if event.kind == "message"]
+    assert "SHOP_MODE" in message.detail
+    assert "fast" not in message.detail
 
 
 async def test_logs_are_refused():

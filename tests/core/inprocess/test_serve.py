@@ -210,3 +210,29 @@ def test_signal_during_the_start_is_no_failure(folder):
     assert served.end() == EXIT_OK
     assert "back stopped" in served.output
     assert served.leftovers == []
+
+
+def test_graph_is_served_where_there_are_no_unix_sockets(folder):
+    """Simulated: nothing that only POSIX has is imported, and no directory is made."""
+    code = (
+        "import sys; sys.modules['fcntl'] = None\n"
+        "import dynamo_core.inprocess.serve as serve; serve._HAS_RUN_FILES = False\n"
+        "from dynamo_core.inprocess import InProcessDeploymentTarget\n"
+        "from dynamo_core.loader import load_graph\n"
+        "from dynamo_core.provider.binding import serve_graph\n"
+        "hear = lambda event: print(event.kind, event.detail or event.url or '', flush=True)\n"
+        f"graph = load_graph({str(GRAPH)!r} + ':SignalledWhileStarting')\n"
+        "sys.exit(serve_graph(InProcessDeploymentTarget(), graph, listeners=[hear]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "DYNAMO_RUNTIME_DIR": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=WAIT_S,
+        check=False,
+    )
+    assert done.returncode == EXIT_OK, done.stderr
+    assert "no unix sockets" in done.stdout
+    assert "back stopped" in done.stdout
+    assert list(folder.iterdir()) == []
