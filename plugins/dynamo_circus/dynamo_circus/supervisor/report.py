@@ -58,12 +58,20 @@ class RunReport:
         while True:
             await self._is_due.wait()
             self._is_due.clear()
-            state = self.state()
             with contextlib.suppress(ValueError):  # the directory has been closed
-                try:
-                    await asyncio.to_thread(write_state, self._run.directory.fileno(), state)
-                except RunDirectoryError as error:
-                    logger.warning("%s", error)
+                await self._write(self._run.directory.fileno(), self.state())
+
+    async def _write(self, descriptor: int, state: RunState) -> None:
+        """Write once; when cancelled, end it first: a directory that is being removed must get no file."""
+        writing = asyncio.ensure_future(asyncio.to_thread(write_state, descriptor, state))
+        try:
+            await asyncio.shield(writing)
+        except RunDirectoryError as error:
+            logger.warning("%s", error)
+        except asyncio.CancelledError:
+            await asyncio.wait({writing})
+            writing.exception()  # whatever it was, it is of no use any more
+            raise
 
     def state(self) -> RunState:
         """The run as it is now."""
