@@ -18,7 +18,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dynamo_core import ServiceContext, async_on_start, depends, endpoint, on_shutdown, readiness, service
+from dynamo_core import (
+    ServiceContext,
+    api,
+    async_on_start,
+    depends,
+    endpoint,
+    on_shutdown,
+    readiness,
+    service,
+)
 
 FOLDER = Path(os.environ.get("FAULTS_FOLDER", "/nonexistent"))
 """The private folder of the case; files in it switch faults on and off while services run."""
@@ -209,3 +218,26 @@ class Polite:
 
     @endpoint
     async def nothing(self) -> None: ...
+
+
+@service(supervision=SUPERVISION)
+class Trio:
+    """Keeps three services in one graph that are changed at the same time."""
+
+    stubborn = depends(Stubborn)
+    slow = depends(Slow)
+    work = depends(Work)
+
+    @endpoint
+    async def nothing(self) -> None: ...
+
+
+@service(supervision=SUPERVISION, http={"port": 0})
+class Web:
+    """Reached by HTTP."""
+
+    work = depends(Work)
+
+    @api
+    async def ask(self, call_id: str) -> Answer:
+        return await self.work.work(call_id)
