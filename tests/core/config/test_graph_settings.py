@@ -265,7 +265,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(sections=st.dictionaries(st.sampled_from(["Backend", "Common", "Other"]), VALUES))
 def test_whatever_is_said_is_applied_or_refused(graph: ServiceGraph, sections: dict[str, Any]) -> None:
     """Every mistake is a ``ConfigError``, and what is applied survives the way to a worker."""
