@@ -119,7 +119,7 @@ class Bridge:
                 yield item
         finally:
             self._stop(pump)
-            await asyncio.wait([asyncio.wrap_future(running)])
+            await asyncio.wait([asyncio.wrap_future(running)], timeout=_LOOP_CHECK_S)
 
     def _result(self, future: concurrent.futures.Future[Any]) -> Any:
         """Wait for a result, but not for one that a closed loop will never give."""

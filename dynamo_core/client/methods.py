@@ -133,7 +133,7 @@ def _make_stream(called: ClientEndpoint) -> Callable[..., AsyncGenerator[Any, No
 
 
 def _make_block(called: ClientEndpoint) -> Callable[..., Any]:
-    codec, timeout_s, _endpoint = called.codec, called.timeout_s, called.endpoint
+    codec, timeout_s = called.codec, called.timeout_s
 
     def block(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         called.refuse_on_loop()

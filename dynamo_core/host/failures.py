@@ -1,6 +1,6 @@
 """What becomes of an exception that leaves an endpoint: an error its caller can use, and a line in the log.
 
-``docs/reference/calls.md`` lists the rules for people; :func:`as_call_error` holds them.
+``docs/reference/calls.md`` lists the rules; :func:`as_call_error` holds them.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _TRAVELLING: Final = (
     WorkerLostError,
 )
 """What a nested call may raise that the outer caller learns as it is."""
-_OWN_FOLDER: Final = str(Path(__file__).parent)
+_OWN_FOLDER: Final = str(Path(__file__).parent / "_").removesuffix("_")
 
 
 def as_call_error(exc: BaseException, context: CallContext) -> CallError:

@@ -153,12 +153,14 @@ class Host:
         self._stage = _Stage.STARTING
         try:
             await self._start()
+            if self._stage is not _Stage.STARTING:
+                raise RuntimeError(f"the host of {self.name} was stopped while it was starting")
+            self._stage = _Stage.STARTED
         except BaseException:
             self._stage = _Stage.STOPPED
             self._has_stopped.set()
             self._workplace.threads.close()
             raise
-        self._stage = _Stage.STARTED
 
     async def _start(self) -> None:
         from dynamo_core.context import ServiceContext  # for services only

@@ -85,7 +85,7 @@ async def test_a_stream_in_both_forms(form: str, name: str) -> None:
 
         def take_one() -> int:
             items = to_sync_stream(method)(3)
-            first = next(items)
+            first: int = next(items)
             items.close()
             return first
 

@@ -174,6 +174,26 @@ async def test_a_failing_start_raises_the_users_exception_as_it_is(
         await host.start()
 
 
+async def test_stopping_in_the_middle_of_a_start_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    @async_on_start
+    async def wait(self: Failing) -> None:
+        begun.set()
+        await go_on.wait()
+
+    monkeypatch.setattr(Failing, "async_start", wait)
+    host = make_host(Failing)
+    starting = asyncio.create_task(host.start())
+    await begun.wait()
+    await host.stop()
+    go_on.set()
+    with pytest.raises(RuntimeError, match="stopped while it was starting"):
+        await starting
+    assert not await host.is_ready()
+    assert host.threads == 0
+
+
 @service
 class Checked:
     def __init__(self) -> None:
@@ -298,7 +318,7 @@ async def test_draining_waits_for_running_calls_and_takes_new_ones() -> None:
         await asyncio.sleep(0)
         host.instance.go_on.set()
         assert await draining
-        assert await asyncio.gather(running, late) == ["done", "done"]
+        assert await running == await late == "done"
 
 
 async def test_stopping_cancels_what_is_left_before_the_shutdown_hooks(
