@@ -5,7 +5,7 @@ PYTHON ?= $(shell command -v python3.11 || echo python3)
 JOBS ?= 2
 ARGS ?=
 BIN := .venv/bin
-PACKAGES := dynamo_core $(wildcard plugins/*/dynamo_*)
+PACKAGES := dynamo_core plugins/dynamo_circus/dynamo_circus
 HELLO := examples/hello_world
 
 .PHONY: demo test bench check format lint types test-core test-bentoml test-wheels faults environment constraints clean
@@ -37,8 +37,9 @@ test-core: ## Run the tests of dynamo-core where nothing else of ours is install
 faults: environment ## Break a running graph in every known way: SEEDS=n, CASES=O01,O07
 	$(BIN)/python tests/faults/run.py --seeds $(or $(SEEDS),3) $(CASES)
 
-test-bentoml: ## Run the tests of dynamo-bentoml, in an environment without circus
+test-bentoml: ## Check types and run the tests of dynamo-bentoml, in an environment without circus
 	@$(PYTHON) tools/environments.py make bentoml
+	.venvs/bentoml/bin/mypy plugins/dynamo_bentoml/dynamo_bentoml
 	.venvs/bentoml/bin/python -m pytest -n $(JOBS) tests/bentoml_plugin $(ARGS)
 
 test-wheels: environment ## Build the distributions, install them into a clean environment, and use them

@@ -57,7 +57,10 @@ ENVIRONMENTS: Final = {
     "core": Environment(".venvs/core", (".[http]",), ("build", "types", "test")),
     # BentoML brings a fork of circus, under circus's own name: the two are never installed together
     "bentoml": Environment(
-        ".venvs/bentoml", (".[http,uvloop]", "plugins/dynamo_bentoml"), ("build", "test"), "bentoml.txt"
+        ".venvs/bentoml",
+        (".[http,uvloop]", "plugins/dynamo_bentoml"),
+        ("build", "types", "test"),
+        "bentoml.txt",
     ),
 }
 REFRESHED: Final = ("dev", "bentoml")
