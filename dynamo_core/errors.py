@@ -326,6 +326,21 @@ class UnsupportedOperationError(ProviderError):
         self.reason = reason
 
 
+class UnsupportedOptionError(UnsupportedOperationError):
+    """The provider does not know an option that was asked of it.
+
+    Attributes:
+        options: Those that it lacks, as they are spelt.
+    """
+
+    def __init__(self, provider: str, options: Sequence[str]) -> None:
+        ProviderError.__init__(self, f"provider {provider!r} has no {' and no '.join(options)}")
+        self.provider = provider
+        self.operation = f"serve with {', '.join(options)}"
+        self.reason = "it has no such option"
+        self.options = tuple(options)
+
+
 # --- runs -------------------------------------------------------------------------------------------------
 
 

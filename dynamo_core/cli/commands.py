@@ -27,7 +27,7 @@ COMMANDS: Final[dict[str, CommandEntry]] = {
         "dynamo_core.cli.graph:graph", "Show the services of a graph, without running them."
     ),
     "ps": CommandEntry("dynamo_core.cli.ps:ps", "List runs, or the workers of one."),
-    "logs": CommandEntry("dynamo_core.cli.runs:logs", "Show what the workers of a run wrote."),
+    "logs": CommandEntry("dynamo_core.cli.logs:logs", "Show what the workers of a run wrote."),
     "scale": CommandEntry("dynamo_core.cli.runs:scale", "Change how many workers a service has."),
     "restart": CommandEntry(
         "dynamo_core.cli.runs:restart", "Replace a service's workers, one after another."

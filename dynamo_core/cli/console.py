@@ -2,6 +2,7 @@
 
 Data goes to standard output, messages to standard error.
 On a terminal both are set with rich, which is imported only then; elsewhere they are plain, and nothing ever moves.
+A command may turn everything that goes to standard error into records, one JSON object a line.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Final, Literal, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from dynamo_core.provider.events import ServiceEvent
 
 Kind = Literal["", "error", "warning", "note"]
 Tone = Literal["", "name", "good", "bad", "warning", "dim"]
@@ -27,7 +30,22 @@ _TONES: Final[Mapping[str, str]] = {
     "warning": "yellow",
     "dim": "dim",
 }
+_LEVELS: Final[Mapping[str, str]] = {"error": "error", "warning": "warning"}
 _CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+
+
+_record_stream: TextIO | None = None
+
+
+def write_records_to(stream: TextIO | None) -> None:
+    """Turn every message from now on into a record on *stream*; None turns them back into texts."""
+    global _record_stream  # noqa: PLW0603  # like the standard streams, one for the process
+    _record_stream = stream
+
+
+def record_stream() -> TextIO | None:
+    """Where messages go as records; None while they are texts on standard error."""
+    return _record_stream
 
 
 def is_terminal(stream: TextIO) -> bool:
@@ -55,6 +73,9 @@ def write_json(data: object) -> None:
 
 def message(text: str, *, kind: Kind = "") -> None:
     """Write for people, to standard error; *kind* stands before the text."""
+    if _record_stream is not None:
+        _write_record(text, level=_LEVELS.get(kind, "info"))
+        return
     stream = sys.stderr
     text = printable(text)
     if kind and is_terminal(stream):
@@ -67,13 +88,33 @@ def message(text: str, *, kind: Kind = "") -> None:
     stream.write(f"{kind}: {text}\n" if kind else f"{text}\n")
 
 
-def message_line(*parts: Part) -> None:
+def message_line(*parts: Part, about: ServiceEvent | None = None, is_trouble: bool = False) -> None:
     """Write one line for people, to standard error, some of its parts with a tone that shows on a terminal.
 
     Args:
         parts: Texts, or texts with their tone.
+        about: What the line tells of; a record has its facts.
+        is_trouble: Whether something went wrong.
     """
-    _write_parts(sys.stderr, parts)
+    if _record_stream is None:
+        _write_parts(sys.stderr, parts)
+        return
+    text = "".join(part if isinstance(part, str) else part[0] for part in parts)
+    _write_record(text.strip(), level="warning" if is_trouble else "info", about=about)
+
+
+def _write_record(text: str, *, level: str, about: ServiceEvent | None = None) -> None:
+    from dynamo_core.logs.lines import run_line  # such commands only
+    from dynamo_core.logs.rendering import as_json  # as above
+
+    assert _record_stream is not None, "the caller has looked"
+    if about is None:
+        record = as_json(run_line(text, level=level))
+    else:
+        line = run_line(text, level=level, service=about.service, slot=about.slot)
+        record = as_json(line, event=about.kind, pid=about.pid, seconds=about.seconds, url=about.url)
+    _record_stream.write(f"{record}\n")
+    _record_stream.flush()
 
 
 def write_line(*parts: Part) -> None:

@@ -50,7 +50,19 @@ def run(arguments: Sequence[str] | None = None) -> int:
         from dynamo_core.cli.failures import report_failure  # imported when something failed
 
         return report_failure(exc, debug="--debug" in given)
+    finally:
+        _restore_standard_error()
     return result if isinstance(result, int) else 0
+
+
+def _restore_standard_error() -> None:
+    """Undo what a command did that wrote records, as far as it can be seen without importing it."""
+    from dynamo_core.cli.console import record_stream  # one of the first things that any command imports
+
+    if record_stream() is not None:
+        from dynamo_core.cli.record_stream import turn_back  # such commands only
+
+        turn_back()
 
 
 def _forget_output() -> None:

@@ -1,90 +1,113 @@
-"""Messages written from a thread of their own.
+"""Messages, and what workers write, written from a thread of their own.
 
 ``dynamo serve`` may be the process that watches over workers: a terminal that somebody has paused, or a pipe that
 nobody reads, must not keep it from that.
+One thread writes everything, so that lines never run into one another.
 """
 
 from __future__ import annotations
 
 import functools
+import io
 import logging
-import threading
-from collections import deque
+import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from dynamo_core.cli.console import message, message_line
+from dynamo_core.cli.console import message, message_line, record_stream
+from dynamo_core.logs.lines import size_of
+from dynamo_core.logs.rendering import as_json, as_text, has_colours
+from dynamo_core.logs.spool import MOST_BYTES, Spool, write_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
     from types import TracebackType
+    from typing import TextIO
 
     from dynamo_core.cli.console import Kind, Part
+    from dynamo_core.provider.events import ServiceEvent
+    from dynamo_core.provider.status import LogLine
 
-PENDING_LINES: Final = 10_000
 CLOSE_TIMEOUT_S: Final = 1.0
+_MESSAGE_BYTES: Final = 500
+"""What a message takes beside its text."""
 
 
 class LineWriter:
-    """Writes messages in order, and never blocks who gives them; what does not fit is dropped and counted.
+    """Writes messages and lines in order, and never blocks who gives them; what does not fit is dropped and counted.
 
     Use it as a context manager: leaving writes what is pending, for at most a second.
 
     Args:
-        pending_lines: Messages that may wait.
+        most_bytes: Bytes of lines that may wait; messages may take as many again.
     """
 
-    def __init__(self, *, pending_lines: int = PENDING_LINES) -> None:
-        self._pending_lines = pending_lines
-        self._pending: deque[Callable[[], None]] = deque()
-        self._dropped = 0
-        self._wake = threading.Condition()
-        self._is_closing = False
-        self._thread = threading.Thread(target=self._run, name="dynamo-messages", daemon=True)
+    def __init__(self, *, most_bytes: int = MOST_BYTES) -> None:
+        self._spool: Spool[Callable[[], None]] = Spool(_write, name="dynamo-messages", most_bytes=most_bytes)
 
     def __enter__(self) -> LineWriter:
-        self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._wake:
-            self._is_closing = True
-            self._wake.notify()
-        self._thread.join(CLOSE_TIMEOUT_S)
+        self._spool.close(CLOSE_TIMEOUT_S)
 
     def message(self, text: str, *, kind: Kind = "") -> None:
         """Like :func:`dynamo_core.cli.console.message`, later."""
-        self._put(functools.partial(message, text, kind=kind))
+        self._put_message(functools.partial(message, text, kind=kind), len(text))
 
-    def message_line(self, *parts: Part) -> None:
+    def message_line(self, *parts: Part, about: ServiceEvent | None = None, is_trouble: bool = False) -> None:
         """Like :func:`dynamo_core.cli.console.message_line`, later."""
-        self._put(functools.partial(message_line, *parts))
+        write = functools.partial(message_line, *parts, about=about, is_trouble=is_trouble)
+        self._put_message(write, sum(len(part) for part in parts))
 
-    def _put(self, write: Callable[[], None]) -> None:
-        with self._wake:
-            if len(self._pending) >= self._pending_lines:
-                self._dropped += 1
-                return
-            self._pending.append(write)
-            self._wake.notify()
+    def show_lines(self, lines: Sequence[LogLine]) -> None:
+        """Write what workers wrote, to standard error: with a prefix for people, or as records."""
+        self._spool.put(functools.partial(write_lines, lines), size=size_of(lines), lines=len(lines))
 
-    def _run(self) -> None:
-        while True:
-            with self._wake:
-                while not self._pending and not self._is_closing:
-                    self._wake.wait()
-                if not self._pending:
-                    return
-                batch, self._pending = self._pending, deque()
-                dropped, self._dropped = self._dropped, 0
-            try:
-                for write in batch:
-                    write()
-                if dropped:
-                    message(f"{dropped} messages were dropped: they are read too slowly", kind="warning")
-            except (OSError, ValueError):
-                continue  # nobody reads any more, or the stream is closed: services go on
+    def _put_message(self, write: Callable[[], None], size: int) -> None:
+        self._spool.put(write, size=size + _MESSAGE_BYTES, is_rare=True)
+
+
+def _write(writes: Sequence[Callable[[], None]], dropped: int) -> None:
+    try:
+        for write in writes:
+            write()
+        if dropped:
+            text = "1 line was" if dropped == 1 else f"{dropped} lines were"
+            message(f"{text} dropped: they are read too slowly", kind="warning")
+    except (OSError, ValueError):
+        return  # nobody reads any more, or the stream is closed: services go on
+
+
+def write_lines(lines: Sequence[LogLine]) -> None:
+    """Write what workers wrote to standard error."""
+    stream = record_stream()
+    if stream is not None:
+        write_text(stream, "".join(f"{as_json(line)}\n" for line in lines))
+        return
+    in_colour = stream_has_colours(sys.stderr)
+    write_text(sys.stderr, "".join(f"{as_text(line, in_colour=in_colour)}\n" for line in lines))
+
+
+def stream_has_colours(stream: TextIO) -> bool:
+    """Whether a person who wants colours looks at *stream*."""
+    try:
+        return has_colours(stream.fileno())
+    except (OSError, ValueError):  # it is closed, or no file
+        return False
+
+
+def write_text(stream: TextIO, text: str) -> None:
+    """Write a text whole, also where somebody has made the terminal non-blocking."""
+    stream.flush()
+    try:
+        descriptor = stream.fileno()
+    except io.UnsupportedOperation:
+        stream.write(text)
+        return
+    write_all(descriptor, text.encode("utf-8", "backslashreplace"))
 
 
 class RecordHandler(logging.Handler):

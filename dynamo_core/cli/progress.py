@@ -59,7 +59,8 @@ class ServeProgress:
     Args:
         services: The services, in the order they are started.
         entry: Name of the service that the run is known by.
-        tell: Writes one line; must not block, because events come from whoever watches over workers.
+        tell: Writes one line, like :func:`dynamo_core.cli.console.message_line`; must not block, because events come
+            from whoever watches over workers.
         is_quiet: Leave out all but what went wrong.
         clock: Seconds that only ever grow.
     """
@@ -85,6 +86,7 @@ class ServeProgress:
         self._is_stopping = False
         self._is_announced = False
         self._has_failed = False
+        self._event: ServiceEvent | None = None
         self._tellers: Mapping[str, Callable[[_Service, ServiceEvent], None]] = {
             "starting": self._began,
             "spawned": self._began,
@@ -108,7 +110,9 @@ class ServeProgress:
                 service.is_ready = True
             teller = self._tellers.get(event.kind)
             if teller is not None:
+                self._event = event
                 teller(service, event)
+                self._event = None
 
     # --- coming up -----------------------------------------------------------------------------------------
 
@@ -244,7 +248,7 @@ class ServeProgress:
 
     def _tell(self, *parts: Part, is_trouble: bool = False) -> None:
         if is_trouble or not self._is_quiet:
-            self._write(*parts)
+            self._write(*parts, about=self._event, is_trouble=is_trouble)
 
 
 class SlowStartReminder:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import sys
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from dynamo_core.cli.console import message, write, write_line
+from dynamo_core.cli.console import message
 from dynamo_core.cli.run_option import PATIENCE_S, SilentRunError, ask_run, run_option
 from dynamo_core.errors import EXIT_NOT_STARTED, DynamoError, RunNotFoundError, ServiceFailedError
 
 if TYPE_CHECKING:
     from dynamo_core.control import FoundRun, RunState
     from dynamo_core.control.client import ControlClient
-    from dynamo_core.provider.status import LogLine
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -215,36 +212,6 @@ def _pause(deadline: float | None, otherwise: str) -> None:
     if deadline is not None and time.monotonic() >= deadline:
         raise WaitedTooLongError(f"{otherwise}, and the time is up")
     time.sleep(LOOK_INTERVAL_S)
-
-
-@click.command(short_help="Show what the workers of a run wrote.")
-@click.argument("run", required=False)
-@click.option("--service", metavar="NAME", help="One service; all when left out.")
-@click.option("-f", "--follow", is_flag=True, help="Go on with what they write, until the run is over.")
-@click.option("--json", "as_json", is_flag=True, help="Write one JSON object per line.")
-def logs(run: str | None, service: str | None, follow: bool, as_json: bool) -> None:
-    """Show the last lines that the workers of RUN wrote.
-
-    RUN may be left out when one run is alive.
-    """
-    from dynamo_core.control import find_run
-
-    show = _show_json if as_json else _show_line
-
-    async def read(client: ControlClient) -> None:
-        async for line in client.logs(service, follow=follow):
-            show(line)
-
-    ask_run(find_run(run), read)
-
-
-def _show_json(line: LogLine) -> None:
-    write(json.dumps(line.to_data(), ensure_ascii=False))
-    sys.stdout.flush()
-
-
-def _show_line(line: LogLine) -> None:
-    write_line((f"{line.service}/{line.slot}", "name"), f" | {line.text}")
 
 
 def _name(run: FoundRun) -> str:

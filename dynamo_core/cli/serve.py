@@ -19,10 +19,12 @@ from dynamo_core.cli.console import message
 from dynamo_core.cli.line_writer import LineWriter, RecordHandler
 from dynamo_core.cli.progress import ExpectedService, ServeProgress, SlowStartReminder
 from dynamo_core.cli.provider_option import choose_provider, provider_option
+from dynamo_core.cli.record_stream import show_errors_through, turn_into_records
+from dynamo_core.cli.serve_options import log_options, read_provider_options
 from dynamo_core.errors import EXIT_OK, ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from dynamo_core.graph import ServiceGraph
     from dynamo_core.provider.target import DeploymentTarget
@@ -37,6 +39,8 @@ class ServeCommand(click.Command):
         """Take the overrides out, wherever they stand before ``--``, and read the rest as usual."""
         from dynamo_core.config.overrides import is_override
 
+        if any(arg in {"--log-format=json", "--log-format json"} for arg in [*args, *_pairs(args)]):
+            turn_into_records()  # even for what is wrong with the rest of the line
         end = args.index("--") if "--" in args else len(args)
         overrides = [arg for arg in args[:end] if is_override(arg)]
         rest = [arg for arg in args[:end] if not is_override(arg)]
@@ -55,6 +59,10 @@ class ServeCommand(click.Command):
         return left
 
 
+def _pairs(args: list[str]) -> list[str]:
+    return [" ".join(pair) for pair in itertools.pairwise(args)]
+
+
 class ServeRequest(NamedTuple):
     """The command line of ``dynamo serve``."""
 
@@ -68,6 +76,11 @@ class ServeRequest(NamedTuple):
     quiet: bool
     plan: bool
     as_json: bool
+    reload: bool
+    log_format: str
+    log_dir: Path | None
+    log_max_bytes: int | None
+    log_keep: int | None
     overrides: tuple[str, ...]
 
 
@@ -120,6 +133,7 @@ dynamo serve app.py:Frontend -f config.yaml --Backend.ServiceArgs.workers=2 --Ba
     help="Start nothing: show each process, its devices, and a command to start it alone.",
 )
 @click.option("--json", "as_json", is_flag=True, help="With --plan: write JSON.")
+@log_options
 @click.pass_context
 def serve(ctx: click.Context, /, **params: Any) -> int:
     """Run a graph, chosen provider and all, until it is stopped."""
@@ -133,12 +147,13 @@ def serve(ctx: click.Context, /, **params: Any) -> int:
 
     assert selection.candidate is not None, "choose_provider() raises otherwise"
     target = load_provider(selection.candidate)
+    options = read_provider_options(ctx, target)
     if request.plan:
         from dynamo_core.cli.plan import show_plan
 
         show_plan(target, graph, as_json=request.as_json)
         return EXIT_OK
-    return _run(target, graph, request)
+    return _run(target, graph, options, request)
 
 
 def _prepare(ctx: click.Context, request: ServeRequest) -> ServiceGraph:
@@ -195,11 +210,13 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def _run(target: DeploymentTarget, graph: ServiceGraph, request: ServeRequest) -> int:
+def _run(
+    target: DeploymentTarget, graph: ServiceGraph, options: Mapping[str, Any], request: ServeRequest
+) -> int:
     from dynamo_core.provider.binding import serve_graph
 
     level = _log_level()
-    with LineWriter() as lines, _records_shown(lines, level):
+    with LineWriter() as lines, _records_shown(lines, level), show_errors_through(lines.show_lines):
         progress = ServeProgress(
             [_expect(service) for service in graph.services],
             entry=graph.entry.name,
@@ -207,7 +224,9 @@ def _run(target: DeploymentTarget, graph: ServiceGraph, request: ServeRequest) -
             is_quiet=request.quiet,
         )
         with SlowStartReminder(progress.remind):
-            return serve_graph(target, graph, listeners=[progress])
+            return serve_graph(
+                target, graph, options=options, listeners=[progress], show_lines=lines.show_lines
+            )
 
 
 def _expect(service: Any) -> ExpectedService:

@@ -40,18 +40,19 @@ class Spool(Generic[T]):
         self._name = name
         self._thread: threading.Thread | None = None
 
-    def put(self, item: T, *, size: int, lines: int = 1) -> None:
+    def put(self, item: T, *, size: int, lines: int = 1, is_rare: bool = False) -> None:
         """Have *item* written; dropped when it does not fit, or after :meth:`close`.
 
         Args:
             item: What to write.
             size: Bytes that it takes.
             lines: How many lines it counts as when it is dropped.
+            is_rare: Whether it may go past the limit, up to twice of it: a message among floods.
         """
         with self._wake:
             if self._is_closing:
                 return
-            if self._pending and self._pending_bytes + size > self._most_bytes:
+            if self._pending and self._pending_bytes + size > self._most_bytes * (2 if is_rare else 1):
                 self._dropped += lines
                 return
             self._pending.append(item)

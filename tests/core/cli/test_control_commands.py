@@ -84,7 +84,60 @@ def test_logs_are_lines_with_their_worker(served: ServedRun, capsys: pytest.Capt
     assert capsys.readouterr() == ("Backend/0 | one\nFrontend/1 | two\\x1b[2J\n", "")
     assert run(["logs", "--service", "Frontend", "--json"]) == 0
     (line,) = capsys.readouterr().out.splitlines()
-    assert json.loads(line) == {"service": "Frontend", "slot": 1, "text": "two\x1b[2J", "stream": "stderr"}
+    assert json.loads(line) == {
+        "time": "",
+        "level": "",
+        "service": "Frontend",
+        "slot": 1,
+        "stream": "stderr",
+        "text": "two\x1b[2J",
+    }
+
+
+TIMED = [
+    LogLine(service="Backend", slot=0, text="unknown"),
+    LogLine(service="Backend", slot=0, text="early", time="2026-11-23T10:00:00.000Z"),
+    LogLine(service="Backend", slot=0, text="late", time="2026-11-23T10:00:00.500Z"),
+]
+
+
+@pytest.mark.parametrize(
+    ("since", "shown"),
+    [
+        ("2026-11-23T10:00:00Z", ["unknown", "early", "late"]),
+        ("2026-11-23T10:00:00.250+00:00", ["unknown", "late"]),
+        ("2026-11-23T11:00:00.500+01:00", ["unknown", "late"]),
+        ("0s", ["unknown"]),
+        ("1d2h30m", ["unknown"]),
+        ("2999-01-01", ["unknown"]),
+        ("500000d", ["unknown", "early", "late"]),
+    ],
+)
+def test_logs_begin_where_they_are_asked_to(
+    served: ServedRun,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    since: str,
+    shown: list[str],
+) -> None:
+    """By age, or by the calendar; a line whose time nobody knows is not left out."""
+    served.run.lines = TIMED
+    assert run(["logs", "--since", since, "--timestamps"]) == 0
+    assert [line.rpartition(" ")[2] for line in capsys.readouterr().out.splitlines()] == shown
+
+
+def test_timestamps_stand_before_lines(served: ServedRun, capsys: pytest.CaptureFixture[str]) -> None:
+    """On request."""
+    served.run.lines = TIMED[:2]
+    assert run(["logs", "-t"]) == 0
+    assert capsys.readouterr().out == "- Backend/0 | unknown\n2026-11-23T10:00:00.000Z Backend/0 | early\n"
+
+
+@pytest.mark.parametrize("since", ["yesterday", "5", "m", "5m!", "99999999999999d", ""])
+def test_time_that_is_none_is_refused(capsys: pytest.CaptureFixture[str], since: str) -> None:
+    """With what is wanted."""
+    assert run(["logs", "--since", since]) == EXIT_USAGE
+    assert "wanted an age such as 5m" in capsys.readouterr().err
 
 
 def test_followed_logs_end_with_the_run(served: ServedRun, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,8 @@ import threading
 import pytest
 
 from dynamo_core.cli.console import message
-from dynamo_core.cli.line_writer import LineWriter, RecordHandler
+from dynamo_core.cli.line_writer import LineWriter, RecordHandler, write_lines
+from dynamo_core.provider import LogLine
 
 
 def test_leaving_writes_everything_in_order(capsys: pytest.CaptureFixture[str]) -> None:
@@ -37,7 +38,7 @@ def test_what_does_not_fit_is_dropped_and_counted(
         message(text, kind=kind)  # type: ignore[arg-type]  # one of the kinds
 
     monkeypatch.setattr("dynamo_core.cli.line_writer.message", write_slowly)
-    with LineWriter(pending_lines=2) as lines:
+    with LineWriter(most_bytes=600) as lines:  # of messages, twice as much: two of them
         lines.message("first")
         assert is_writing.wait(30)
         for number in range(5):
@@ -47,7 +48,35 @@ def test_what_does_not_fit_is_dropped_and_counted(
         "first",
         "0",
         "1",
-        "warning: 3 messages were dropped: they are read too slowly",
+        "warning: 3 lines were dropped: they are read too slowly",
+    ]
+
+
+def test_flood_of_lines_leaves_room_for_messages(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the run itself says is not lost in what a worker writes, and lines that are lost are counted."""
+    is_writing, may_go_on = threading.Event(), threading.Event()
+
+    def write_slowly(lines: list[LogLine]) -> None:
+        is_writing.set()
+        assert may_go_on.wait(30)
+        write_lines(lines)
+
+    monkeypatch.setattr("dynamo_core.cli.line_writer.write_lines", write_slowly)
+    flood = [LogLine(service="Backend", slot=0, text="flood")] * 10
+    with LineWriter(most_bytes=6000) as lines:
+        lines.show_lines(flood[:1])
+        assert is_writing.wait(30)
+        for _ in range(100):
+            lines.show_lines(flood)
+        lines.message("Backend/0 died")
+        may_go_on.set()
+    shown = capsys.readouterr().err.splitlines()
+    assert shown == [
+        *["Backend/0 | flood"] * 21,
+        "Backend/0 died",
+        "warning: 980 lines were dropped: they are read too slowly",
     ]
 
 

@@ -32,7 +32,7 @@ class Shown:
             clock=lambda: self.now,
         )
 
-    def tell(self, *parts: Any) -> None:
+    def tell(self, *parts: Any, **_about: Any) -> None:
         self.lines.append("".join(part if isinstance(part, str) else part[0] for part in parts))
 
     def hear(self, kind: Any, service: str, **facts: Any) -> list[str]:
