@@ -13,6 +13,7 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from dynamo_core.errors import ConfigError
+from dynamo_core.http.accepting import BACKLOG_CONNECTIONS, Acceptor
 from dynamo_core.http.connection_limits import ConnectionLimits
 from dynamo_core.http.hardened_protocol import HardenedProtocol
 from dynamo_core.http.lifespan import Lifespan
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _CANCEL_TIMEOUT_S: Final = 2.0
-_BACKLOG_CONNECTIONS: Final = 2048
 
 
 async def serve(
@@ -83,6 +83,7 @@ class _Server:
             max_header_bytes=http.max_header_bytes,
             max_connections=http.max_connections,
         )
+        self._acceptors: list[Acceptor] = []
         self._servers: list[asyncio.Server] = []
         self._clock: asyncio.TimerHandle | None = None
         self._is_stopping = False
@@ -93,21 +94,35 @@ class _Server:
         await self._lifespan.start()
         loop = asyncio.get_running_loop()
         self._set_date(loop)
+        for listener in sockets:
+            acceptor = Acceptor(
+                listener,
+                self._connect,
+                tls=self._tls,
+                handshake_timeout_s=self._http.header_timeout_s,
+            )
+            try:
+                acceptor.start()
+            except NotImplementedError:  # Windows, where no other process has the socket
+                await self._listen_with(loop, listener)
+            else:
+                self._acceptors.append(acceptor)
+
+    async def _listen_with(self, loop: asyncio.AbstractEventLoop, listener: socket.socket) -> None:
         options: dict[str, Any] = {}  # of create_server
         if self._tls is not None:
             options = {"ssl": self._tls, "ssl_handshake_timeout": self._http.header_timeout_s}
-        for listener in sockets:
-            self._servers.append(
-                await loop.create_server(
-                    self._connect, sock=listener, backlog=_BACKLOG_CONNECTIONS, **options
-                )
-            )
+        self._servers.append(
+            await loop.create_server(self._connect, sock=listener, backlog=BACKLOG_CONNECTIONS, **options)
+        )
 
     async def stop(self, grace_s: float) -> None:
         """Accept nothing more, let requests finish within *grace_s*, cut off the rest, stop the lifespan."""
         self._is_stopping = True
         if self._clock is not None:
             self._clock.cancel()
+        for acceptor in self._acceptors:
+            acceptor.stop()
         for server in self._servers:
             server.close()
         for connection in self._connections():
