@@ -117,6 +117,11 @@ class Run:
         """Seconds that the slowest worker took to be ready when the run began."""
         return max(event.seconds or 0.0 for _, event in self.events.find("ready", service))
 
+    def http_port(self, service: str) -> int:
+        """The TCP port of a service that has routes."""
+        _, event = self.events.find("listening", service)[0]
+        return int(str(event.url).rsplit(":", 1)[1])
+
     def processes(self) -> list[Found]:
         """Everything that belongs to the run, its supervisor and guardian included."""
         marked = {each.pid: each for each in find_processes(self.run_id)}

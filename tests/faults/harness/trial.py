@@ -29,6 +29,11 @@ MOST_BYTES_MORE = 8 * 1024 * 1024
 MOST_PROBLEMS_TOLD = 6
 
 
+def target_of(entry: str) -> str:
+    """The target that an entry stands for."""
+    return str(SERVICES.parent / (entry if ":" in entry else f"{SERVICES.name}:{entry}"))
+
+
 class Trial:
     """What a case is given.
 
@@ -118,8 +123,7 @@ class Trial:
 
     def graph(self, entry: str, *overrides: str) -> ServiceGraph:
         """A graph of the services' file, with ``--Service.ServiceArgs.key=value`` laid over it."""
-        target = entry if ":" in entry else f"{SERVICES}:{entry}"
-        return load_graph_settings(None, overrides, {}).apply(load_graph(target))
+        return load_graph_settings(None, overrides, {}).apply(load_graph(target_of(entry)))
 
     @contextlib.asynccontextmanager
     async def start(
@@ -128,7 +132,7 @@ class Trial:
         """Run a graph beside this process; on leaving it is stopped, and I4 and I5 are checked.
 
         Args:
-            entry: Name of a class in the services' file, or a whole target.
+            entry: Name of a class in the services' file, or a target; a file in this folder needs no path.
             overrides: ``--Service.ServiceArgs.key=value``.
             leaves_files: Whether it is killed in a way that leaves files to the next run.
             options: Of the provider.
@@ -154,10 +158,10 @@ class Trial:
         """Run ``dynamo serve``; on leaving it is stopped, if it still runs, and I4 is checked.
 
         Args:
-            entry: Name of a class in the services' file, or a whole target.
+            entry: Name of a class in the services' file, or a target; a file in this folder needs no path.
             arguments: Of ``dynamo serve``, such as ``--Service.ServiceArgs.key=value`` or ``--port=0``.
         """
-        target = entry if ":" in entry else f"{SERVICES}:{entry}"
+        target = target_of(entry)
         self._numbers += 1
         output = self.folder / f"serve-{self._numbers}"
         served = Served(
