@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 KILL_MARGIN_S: Final = 3.0
 """Beyond its stop time, for a worker's stop hooks."""
 
+HAND_OVER_S: Final = 2.0
+"""For a worker that is replaced to take no more connections."""
+
 END_TIMEOUT_S: Final = 5.0
 """For a process that was killed to be gone."""
 
@@ -224,6 +227,8 @@ class ServiceGroup:
 
     def told(self, process: WorkerProcess, fields: Mapping[str, str]) -> None:
         """A worker tells how it is."""
+        if fields.get("STOPPING") == "1":
+            process.says_stopping.set()
         if fields.get("READY") == "1" and process.ready_at is None and not process.is_stopping:
             process.ready_at = time.monotonic()
             slot = self._slot_of(process)
@@ -341,6 +346,10 @@ class ServiceGroup:
         old, slot.worker, slot.incoming = slot.worker, incoming, None
         slot.limit, slot.is_given_up = "", False
         slot.account.forget()
+        if old is not None:
+            # Both hold the slot's socket: callers are led to the new one once the old one takes nobody any more.
+            old.stop()
+            await _first_of(old.says_stopping, old.has_ended, timeout_s=HAND_OVER_S)
         self._serves(slot, incoming)
         if old is not None:
             await self._end([old])
@@ -420,10 +429,10 @@ class ServiceGroup:
             ended.cancel()
 
 
-async def _first_of(*events: asyncio.Event) -> None:
+async def _first_of(*events: asyncio.Event, timeout_s: float | None = None) -> None:
     waits = [asyncio.ensure_future(event.wait()) for event in events]
     try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for wait in waits:
             wait.cancel()

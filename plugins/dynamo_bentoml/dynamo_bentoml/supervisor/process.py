@@ -75,6 +75,7 @@ class WorkerProcess:
         verdict: Why the supervisor killed it, in words; empty when it did not.
         exit_status: Its exit status, negative for a signal; None while it lives.
         became_ready: Set once it is ready.
+        says_stopping: Set once it takes no more connections.
         has_ended: Set once it has ended and been reaped.
     """
 
@@ -89,6 +90,7 @@ class WorkerProcess:
         self.verdict = ""
         self.exit_status: int | None = None
         self.became_ready = asyncio.Event()
+        self.says_stopping = asyncio.Event()
         self.has_ended = asyncio.Event()
         self._watcher = watcher
         self._output = WorkerOutput(

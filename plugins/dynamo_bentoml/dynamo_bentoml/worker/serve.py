@@ -141,10 +141,10 @@ class Worker:
                         self._line.tell({"READY": "1"})
                         await self._stop.wait()
                 finally:
-                    self._line.tell({"STOPPING": "1"})
                     server.stop_accepting()
                     server.go_away()
                     http_stop.set()
+                    self._line.tell({"STOPPING": "1"})
                 await host.drain(grace_s)
             await server.drain(LAST_ANSWERS_S)
         finally:
