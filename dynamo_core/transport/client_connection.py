@@ -136,7 +136,12 @@ class ClientConnection(FramedConnection):
     # --- calls ---
 
     def start_call(
-        self, endpoint: bytes, arguments: Buffer, metadata: bytes, deadline: float | None
+        self,
+        endpoint: bytes,
+        arguments: Buffer,
+        metadata: bytes,
+        deadline: float | None,
+        flags: int = 0,
     ) -> tuple[int, asyncio.Future[Any]]:
         """Send a call whose result is one value.
 
@@ -145,6 +150,7 @@ class ClientConnection(FramedConnection):
             arguments: Encoded.
             metadata: Encoded; empty for none.
             deadline: In seconds of :func:`time.monotonic`; None for no limit.
+            flags: Of the CALL frame.
 
         Returns:
             Number of the call, and the future of its outcome: bytes, or an exception.
@@ -153,9 +159,21 @@ class ClientConnection(FramedConnection):
             UnsupportedValueError: The worker reads no frame as long as this call.
             TooManyOpenCalls: It has to wait for others.
         """
-        number = self._start(endpoint, arguments, metadata, deadline)
-        future = self.loop.create_future()
-        self.calls[number] = future
+        size = len(arguments)
+        if size > self._safe_bytes:
+            self._check_size(endpoint, metadata, size)
+        number = next(self._numbers, 0) or self._next_lap()
+        timeout_ms = 0
+        if deadline is not None:
+            timeout_ms = timeout_to_ms(max(0.0, deadline - time.monotonic()))
+            self._deadlines.add(deadline, number)
+        head = encode_call_head(number, flags, endpoint, timeout_ms, metadata, size)
+        calls = self.calls
+        if calls or self.streams:
+            self._send(head, arguments)
+        else:
+            self._send_now(head, arguments)
+        future = calls[number] = self.loop.create_future()
         return number, future
 
     def start_stream(
@@ -167,27 +185,10 @@ class ClientConnection(FramedConnection):
         flags: int = WANTS_STREAM,
     ) -> ClientStream:
         """Send a call whose result is a stream, or that may be one; otherwise as :meth:`start_call`."""
-        number = self._start(endpoint, arguments, metadata, deadline, flags)
+        number, _ = self.start_call(endpoint, arguments, metadata, deadline, flags)
+        del self.calls[number]
         stream = self.streams[number] = ClientStream(self, number, takes_result=bool(flags & AS_JSON))
         return stream
-
-    def _start(
-        self, endpoint: bytes, arguments: Buffer, metadata: bytes, deadline: float | None, flags: int = 0
-    ) -> int:
-        size = len(arguments)
-        if size > self._safe_bytes:
-            self._check_size(endpoint, metadata, size)
-        number = next(self._numbers, 0) or self._next_lap()
-        timeout_ms = 0
-        if deadline is not None:
-            timeout_ms = timeout_to_ms(max(0.0, deadline - time.monotonic()))
-            self._deadlines.add(deadline, number)
-        head = encode_call_head(number, flags, endpoint, timeout_ms, metadata, size)
-        if self.calls or self.streams:
-            self._send(head, arguments)
-        else:
-            self._send_now(head, arguments)
-        return number
 
     def _check_size(self, endpoint: bytes, metadata: bytes, arguments_bytes: int) -> None:
         size = call_frame_bytes(endpoint, metadata, arguments_bytes)
@@ -242,12 +243,13 @@ class ClientConnection(FramedConnection):
 
     def _take(self, incoming: Iterable[Frame]) -> None:
         calls = self.calls
+        shared = self._decoder.shared
         for kind, flags, number, body in incoming:
             if kind == RESULT:
                 future = calls.pop(number, None)
                 if future is not None:
                     if not future.done():
-                        future.set_result(self._decoder.keep(body))
+                        future.set_result(bytes(body) if body.obj is shared else body)
                 elif number in self.streams:
                     self._take_lone_result(number, body)
             elif kind == ITEMS:

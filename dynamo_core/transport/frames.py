@@ -73,19 +73,22 @@ class FrameDecoder:
     Args:
         max_frame_bytes: Longest frame to accept, its length field not counted.
         buffer_bytes: Room for frames of usual size; a longer one gets a buffer of its own.
+
+    Attributes:
+        shared: What the bodies of frames of usual size are views of.
     """
 
     def __init__(self, max_frame_bytes: int, buffer_bytes: int = BUFFER_BYTES) -> None:
         self._max_frame_bytes = max_frame_bytes
-        self._buffer = bytearray(buffer_bytes)
-        self._view = memoryview(self._buffer)
+        self.shared = bytearray(buffer_bytes)
+        self._view = memoryview(self.shared)
         self._begin = 0
         self._end = 0
         self._large: memoryview | None = None
         self._large_end = 0
 
-    def buffer(self) -> memoryview:
-        """Where the next bytes go; never empty."""
+    def buffer(self, sizehint: int = -1) -> memoryview:
+        """Where the next bytes go; never empty, whatever size is asked for."""
         if self._large is not None:
             return self._large[self._large_end :]
         return self._view[self._end :] if self._end else self._view
@@ -133,7 +136,7 @@ class FrameDecoder:
 
     def keep(self, body: memoryview) -> bytes | memoryview:
         """Make *body* last: itself when it has a buffer of its own, else a copy."""
-        return bytes(body) if body.obj is self._buffer else body
+        return bytes(body) if body.obj is self.shared else body
 
     def feed(self, data: Buffer) -> Iterator[Frame]:
         """Take in bytes that were received elsewhere; bodies last until the next step."""

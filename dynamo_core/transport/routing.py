@@ -27,7 +27,10 @@ class Router:
             ValueError: There is no such routing.
         """
         if routing == "round_robin":
-            return self._next(usable)
+            if not usable:
+                return None
+            self._turn += 1
+            return usable[self._turn % len(usable)]
         if routing == "random":
             return random.choice(usable) if usable else None  # noqa: S311  # no secret
         if routing == "least_loaded":
@@ -38,15 +41,9 @@ class Router:
             f"routing must be round_robin, random, least_loaded or a slot's number, got {routing!r}"
         )
 
-    def _next(self, usable: Sequence[ClientConnection]) -> ClientConnection | None:
-        if not usable:
-            return None
-        self._turn += 1
-        return usable[self._turn % len(usable)]
-
     def _least_loaded(self, usable: Sequence[ClientConnection]) -> ClientConnection | None:
         """The one with the fewest open calls; among equals, each in its turn."""
         if not usable:
             return None
         fewest = min(each.open_calls for each in usable)
-        return self._next([each for each in usable if each.open_calls == fewest])
+        return self.pick([each for each in usable if each.open_calls == fewest], "round_robin")

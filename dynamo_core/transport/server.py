@@ -61,6 +61,7 @@ class ServiceServer:
         host: Runs the endpoints.
         limits: Of this side.
         endpoints: The host's endpoints by their name's bytes.
+        is_draining: Whether somebody wants to hear of every call that ends.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class ServiceServer:
         self._connections: set[ServerConnection] = set()
         self._handshakes: set[asyncio.Task[None]] = set()
         self._accept_again: asyncio.TimerHandle | None = None
+        self.is_draining = False
         self._is_stopping = False
         self._ended: asyncio.Event | None = None
 
@@ -125,6 +127,7 @@ class ServiceServer:
         """
         until = time.monotonic() + timeout_s
         self._ended = asyncio.Event()
+        self.is_draining = True
         try:
             while any(each.calls or each.ending for each in self._connections):
                 self._ended.clear()
@@ -136,6 +139,7 @@ class ServiceServer:
         except TimeoutError:
             return False
         finally:
+            self.is_draining = False
             self._ended = None
         return True
 

@@ -239,7 +239,8 @@ class ServerConnection(FramedConnection):
                     self._send(head, body)
                 else:
                     self._send_now(head, body)
-                    self._server.call_ended()
+                    if self._server.is_draining:
+                        self._server.call_ended()
 
     async def _answer_stream(
         self,
