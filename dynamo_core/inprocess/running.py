@@ -100,6 +100,7 @@ class InProcessServices(RunningServices):
         self._groups: dict[str, WorkerGroup] = {}
         self._listeners: dict[str, HttpListener] = {}
         self._state = "starting"
+        self._has_settled = asyncio.Event()
         self._stopping = asyncio.Lock()
 
     async def start(self) -> None:
@@ -122,6 +123,7 @@ class InProcessServices(RunningServices):
         for group in self._groups.values():
             await group.start()
         self._state = "ready"
+        self._has_settled.set()
 
     def _tell_what_is_ignored(self) -> None:
         for service in self._graph.services:
@@ -172,8 +174,15 @@ class InProcessServices(RunningServices):
             started_at=self.started_at,
         )
 
-    async def wait_ready(self, timeout_s: float | None = None) -> None:  # nothing is waited for
-        """Return at once: a run is given out once it is ready, and no worker can be lost."""
+    async def wait_ready(self, timeout_s: float | None = None) -> None:
+        """Wait until the run has started; it is ready from then on, because no worker can be lost.
+
+        Raises:
+            TimeoutError: *timeout_s* seconds passed.
+            ServiceUnavailableError: The run has ended, or ends meanwhile.
+        """
+        async with asyncio.timeout(timeout_s):
+            await self._has_settled.wait()
         self._group(self._graph.entry.name)
 
     async def scale(self, service: str, workers: int, *, reason: str | None = None) -> None:
@@ -193,10 +202,12 @@ class InProcessServices(RunningServices):
     async def stop(self, *, reason: str | None = None) -> None:
         """End the run: stop the services in reverse order; the second call waits for the same end."""
         self._facts.is_ending.set()
+        self._has_settled.set()
+        if self._state != "stopped":
+            self._state = "stopping"
         async with self._stopping:
             if self._state == "stopped":
                 return
-            self._state = "stopping"
             logger.debug("stopping run %s%s", self.run_id, _because(reason))
             for service in reversed(self._graph.services):
                 group = self._groups.get(service.name)

@@ -28,6 +28,7 @@ from dynamo_core.graph import collect
 from dynamo_core.inprocess import InProcessDeploymentTarget
 from dynamo_core.inprocess.options import InProcessOptions
 from dynamo_core.inprocess.provider import InProcessHooks
+from dynamo_core.inprocess.running import InProcessServices
 from dynamo_core.provider import ServiceInterface, hookimpl
 from dynamo_core.provider.binding import bind_graph
 from dynamo_core.provider.manager import Extension, HookManager
@@ -250,6 +251,33 @@ async def test_service_cannot_run_twice_at_once():
     assert Ground.stopped == 1
     async with target.run_services(http=False) as services:
         assert await services.client(Ground).answer() == "ground"
+
+
+async def test_readiness_can_be_waited_for_while_the_run_starts():
+    go_on = asyncio.Event()
+
+    @service
+    class Slow:
+        @async_on_start
+        async def start(self) -> None:
+            await go_on.wait()
+
+        @endpoint
+        async def never(self) -> None: ...
+
+    options = InProcessOptions(http=False)
+    manager = HookManager("inprocess", InProcessHooks())
+    services = InProcessServices(bind_graph(manager, collect(Slow), options), with_http=False)
+    starting = asyncio.ensure_future(services.start())
+    with pytest.raises(TimeoutError):
+        await services.wait_ready(0.01)
+    waiting = asyncio.ensure_future(services.wait_ready(10))
+    go_on.set()
+    await asyncio.gather(starting, waiting)
+    assert (await services.status()).state == "ready"
+    await services.stop()
+    with pytest.raises(ServiceUnavailableError):
+        await services.wait_ready()
 
 
 async def test_variables_that_are_not_set_are_told():
