@@ -45,7 +45,8 @@ def bentoml_service(
         ConfigError: The configuration has.
     """
     from dynamo_bentoml.bento_service import make_graph_service  # imports BentoML
-    from dynamo_bentoml.serving import note_origin, prepare_to_serve  # as above
+    from dynamo_bentoml.bento_server import prepare_to_serve  # as above
+    from dynamo_bentoml.serving import note_origin, turn_usage_reporting_off  # as above
 
     caller = sys._getframe(1).f_globals
     settings = load_graph_settings(_beside(caller, config_file), overrides, os.environ)
@@ -53,7 +54,8 @@ def bentoml_service(
     if configs is not None:
         found = found.with_configs({name: ServiceConfig.from_data(data) for name, data in configs.items()})
     found = settings.apply(found)
-    service = make_graph_service(found, on_deployment=lambda: prepare_to_serve(service))
+    turn_usage_reporting_off()
+    service = make_graph_service(found, on_deployment=lambda: prepare_to_serve(found))
     note_origin(service, caller["__name__"])
     return service
 

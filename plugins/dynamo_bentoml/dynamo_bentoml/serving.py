@@ -10,18 +10,20 @@ worker within ten seconds.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
+import json
 import logging
 import os
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
 
+import attrs
 import bentoml
 
 from dynamo_bentoml.supervisor.environment import USAGE_REPORTING
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
-
     from starlette.applications import Starlette
 
 logger = logging.getLogger(__name__)
@@ -193,3 +195,143 @@ def assign_gpus(wanted: Mapping[str, float]) -> dict[str, list[int]]:
 
     allocator = ResourceAllocator()
     return {name: allocator.assign_gpus(int(gpu) if gpu == int(gpu) else gpu) for name, gpu in wanted.items()}
+
+
+def turn_usage_reporting_off() -> None:
+    """Keep BentoML from telling its makers that it is used, unless the user has decided about it."""
+    from bentoml._internal.utils.analytics.usage_stats import do_not_track
+
+    os.environ.setdefault(USAGE_REPORTING, "True")
+    do_not_track.cache_clear()
+
+
+def note_origin(service: bentoml.Service[Any], module: str) -> None:
+    """Let BentoML know in which module the service has its name; it would take the one that made it."""
+    service._caller_module = module
+
+
+# --- in a process that serves, started by BentoML's own command ---------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class BentoRequest:
+    """What BentoML was asked to serve, read from what it would have started.
+
+    Attributes:
+        identifier: What workers load.
+        arguments: Arguments of the Bento.
+        entry: Name of the service that HTTP reaches.
+        workers: Number of processes by service.
+        variables: What BentoML sets in the environment of each service's processes.
+        addresses: Where services are that run elsewhere, by name.
+        working_dir: Where processes run.
+        host: Address that HTTP listens on.
+        port: TCP port.
+        tls_certificate: Path of a certificate; None for plain HTTP.
+        tls_key: Path of its key.
+        keep_alive_s: Seconds an idle connection stays open; None for the configured time.
+        grace_s: Seconds for requests to finish at the end; None for the configured time.
+        wants_reload: Whether workers are to be replaced when files change.
+    """
+
+    identifier: str
+    arguments: Mapping[str, Any]
+    entry: str
+    workers: Mapping[str, int]
+    variables: Mapping[str, Mapping[str, str]]
+    addresses: Mapping[str, str]
+    working_dir: str
+    host: str
+    port: int
+    tls_certificate: str | None
+    tls_key: str | None
+    keep_alive_s: float | None
+    grace_s: float | None
+    wants_reload: bool
+
+
+class ArbiterInterface(Protocol):
+    """What BentoML's command needs of an arbiter."""
+
+    exit_stack: contextlib.ExitStack
+
+    def start(self, cb: Callable[[Any], Any] | None = None) -> None:
+        """Serve; unless it was asked for a thread, until the end."""
+
+    def stop(self) -> None:
+        """End."""
+
+    @property
+    def running(self) -> bool:
+        """Whether it serves."""
+
+
+ArbiterMaker = Callable[[BentoRequest, bool], ArbiterInterface]
+
+
+def replace_next_arbiter(services: Collection[str], make: ArbiterMaker) -> None:
+    """Have the next arbiter that BentoML builds for *services* be one that *make* gives.
+
+    Args:
+        services: Names of the services that are about to be served.
+        make: Takes the request, and whether the arbiter has a thread of its own.
+    """
+    from bentoml._internal.utils import circus
+
+    if isinstance(circus.Arbiter, functools.partial):
+        return  # it is replaced already: BentoML tells of each service
+    originals = circus.Arbiter, circus.ThreadedArbiter
+
+    def take(is_threaded: bool, watchers: list[Any], **options: Any) -> Any:
+        circus.Arbiter, circus.ThreadedArbiter = originals
+        request = _read_request(watchers, options)
+        if request is None or not set(request.workers) <= set(services):
+            return originals[is_threaded](watchers, **options)
+        return make(request, is_threaded)
+
+    circus.Arbiter = functools.partial(take, False)
+    circus.ThreadedArbiter = functools.partial(take, True)
+
+
+def _read_request(watchers: list[Any], options: Mapping[str, Any]) -> BentoRequest | None:
+    """What the watchers that BentoML has made were to run; None when they are of another kind."""
+    commands = {}
+    for watcher in watchers:
+        words = [str(word) for word in watcher.args]
+        if words[:2] != ["-m", WORKER_MODULE]:
+            return None
+        commands[_option(words, "--service-name")] = watcher, words
+    entry, (watcher, words) = next(
+        (name, found) for name, found in commands.items() if found[0].name == "service"
+    )
+    listener = next(found for found in options["sockets"] if found.name == API_SOCKET)
+    variables = {name: dict(found.env or {}) for name, (found, _) in commands.items()}
+    runner_map = json.loads(variables[entry].get("BENTOML_RUNNER_MAP", "{}"))
+    return BentoRequest(
+        identifier=words[2],
+        arguments=json.loads(_option(words, "--args") or "{}"),
+        entry=entry,
+        workers={name: int(found.numprocesses) for name, (found, _) in commands.items()},
+        variables=variables,
+        addresses={
+            name: url.replace("tcp://", "http://")
+            for name, url in runner_map.items()
+            if name not in commands and url.startswith(("http://", "https://", "tcp://"))
+        },
+        working_dir=watcher.working_dir,
+        host=listener.host,
+        port=listener.port,
+        tls_certificate=_option(words, "--ssl-certfile") or None,
+        tls_key=_option(words, "--ssl-keyfile") or None,
+        keep_alive_s=_seconds(_option(words, "--timeout-keep-alive")),
+        grace_s=_seconds(_option(words, "--timeout-graceful-shutdown")),
+        wants_reload=bool(options.get("plugins")),
+    )
+
+
+def _option(words: Sequence[str], name: str) -> str:
+    return words[words.index(name) + 1] if name in words else ""
+
+
+def _seconds(text: str) -> float | None:
+    return float(text) if text else None
