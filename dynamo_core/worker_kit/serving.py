@@ -94,11 +94,12 @@ async def _serve_host(host: Host, setup: WorkerSetup, stop: asyncio.Event) -> No
     http_stop = asyncio.Event()
     try:
         async with asyncio.TaskGroup() as tasks:
-            await server.start(setup.listener)
             if setup.http_listener is not None:
                 tasks.create_task(_serve_http(host, setup, http_stop), name="http")
             try:
                 if await _unless(stop, health.wait_ready(host, setup.tell)):
+                    # Callers wait in the socket's queue; they must not come before READY.
+                    await server.start(setup.listener)
                     setup.tell(health.READY)
                     with health.watchdog(host, setup.tell):
                         await _unless(stop, _look_after(host, setup))
