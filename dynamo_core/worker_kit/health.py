@@ -25,7 +25,8 @@ NOT_READY: Final = {"READY": "0", "STATUS": "not ready: a readiness hook says no
 FIRST_READY_CHECK_S: Final = 0.1
 """Between two looks at a service that has never been ready."""
 
-BEATS_PER_WATCHDOG: Final = 4
+BEATS_PER_WATCHDOG: Final = 8
+"""A worker that hangs is ended an eighth of the time late at most: that is how old its last beat may be."""
 
 
 class NotAliveError(DynamoError):
