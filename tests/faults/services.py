@@ -95,6 +95,21 @@ class Work:
         return self.answer(call_id)
 
     @endpoint
+    async def block(self, call_id: str) -> None:
+        """Stop the event loop for a minute."""
+        note(call_id, "begin", self.context.slot)
+        time.sleep(60)
+
+    @endpoint
+    async def compute(self, call_id: str, seconds: float) -> Answer:
+        """Use the processor, on the event loop; by the clock on the wall, as a busy machine must not change it."""
+        with noted(call_id, self.context):
+            until = time.monotonic() + seconds
+            while time.monotonic() < until:
+                pass
+        return self.answer(call_id)
+
+    @endpoint
     async def leave(self, call_id: str) -> None:
         note(call_id, "begin", self.context.slot)
         os._exit(0)

@@ -43,7 +43,7 @@ async def want_port(trial: Trial, port: str) -> None:
                 for found in find_processes(str(trial.folder))
                 if found.pid not in known and "dynamo_circus.worker" in found.argv
             }
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.05)
         trial.within("refused", time.monotonic() - third.began, 2.0)
         code = await third.wait_exit()
     trial.see(f"exit code {code}: {third.output.strip()!r}")
