@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import os
 import socket
-import stat
 import time
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 from services import SUPERVISION, Answer, note, noted
 
@@ -130,11 +130,11 @@ class Cutting:
 
 def cut_connections() -> None:
     """End every connection that was accepted on this worker's slot."""
-    for name in os.listdir("/proc/self/fd"):
+    for file in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(OSError):
-            if not stat.S_ISSOCK(os.stat(int(name)).st_mode):
+            if not file.is_socket():
                 continue
-            with socket.socket(fileno=os.dup(int(name))) as found:
+            with socket.socket(fileno=os.dup(int(file.name))) as found:
                 is_open = not found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
                 if found.family == socket.AF_UNIX and found.getsockname() and is_open:
                     found.shutdown(socket.SHUT_RDWR)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from dynamo_core.definition import ServiceDefinition
     from harness.run import Run
 
+LIMITS = TransportLimits()
+
 
 @contextlib.asynccontextmanager
 async def callers(
@@ -23,7 +25,7 @@ async def callers(
     run_id: str,
     *,
     count: int = 1,
-    limits: TransportLimits = TransportLimits(),
+    limits: TransportLimits = LIMITS,
 ) -> AsyncIterator[list[Any]]:
     """So many clients of one service, for workers anywhere."""
     loop = asyncio.get_running_loop()

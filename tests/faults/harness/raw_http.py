@@ -88,6 +88,19 @@ class RawHttp:
                 body = await self._reader.readexactly(int(headers.get("content-length", 0)))
             return HttpAnswer(int(status_line.split(" ")[1]), headers, body)
 
+    async def read_some(self, timeout_s: float = PATIENCE_S) -> bytes:
+        """Whatever comes next.
+
+        Raises:
+            TimeoutError: Nothing did.
+            EOFError: The connection has ended.
+        """
+        async with asyncio.timeout(timeout_s):
+            data = await self._reader.read(_READ_BYTES)
+        if not data:
+            raise EOFError
+        return data
+
     async def read_to_end(self, timeout_s: float = PATIENCE_S) -> bytes:
         """Everything until the peer closes.
 
