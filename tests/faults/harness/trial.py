@@ -161,12 +161,7 @@ class Trial:
             entry: Name of a class in the services' file, or a target; a file in this folder needs no path.
             arguments: Of ``dynamo serve``, such as ``--Service.ServiceArgs.key=value`` or ``--port=0``.
         """
-        target = target_of(entry)
-        self._numbers += 1
-        output = self.folder / f"serve-{self._numbers}"
-        served = Served(
-            self.graph(target), serve_words(target, arguments), self.runs_folder, output, self.ledger
-        )
+        served = self.make_served(entry, *arguments)
         self._open_runs += 1
         run_id: str | None = None
         try:
@@ -178,6 +173,14 @@ class Trial:
             await served.aclose()
             if run_id is not None or not self._open_runs:
                 await self.check_nothing_left(run_id)
+
+    def make_served(self, entry: str, *arguments: str) -> Served:
+        """Run ``dynamo serve`` without looking after it; for the arguments see :meth:`serve`."""
+        target = target_of(entry)
+        self._numbers += 1
+        output = self.folder / f"serve-{self._numbers}"
+        words = serve_words(target, arguments)
+        return Served(self.graph(target), words, self.runs_folder, output, self.ledger)
 
     def check_usage(self, run: Run) -> None:
         """I5: what the supervisor holds has not grown."""
