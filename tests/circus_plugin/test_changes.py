@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from dynamo_circus.supervisor.changes import restart, scale
-from dynamo_core.errors import StartError
+from dynamo_core.errors import ServiceFailedError
 
 from .crew_for_tests import SLEEP, is_alive, running_crew, until
 
@@ -47,7 +47,7 @@ async def test_failed_scale_up_leaves_the_service_as_it_was() -> None:
         await crew.arbiter.start()
         crew.scripts["A"] = "print('broken'); raise SystemExit(4)"
         crew.ready_on_spawn = False
-        with pytest.raises(StartError, match="exited with status 4") as caught:
+        with pytest.raises(ServiceFailedError, match="exited with status 4") as caught:
             await scale(watcher, 2)
         assert caught.value.last_lines == ("broken",)
         assert [slot.is_ready for slot in watcher.slots] == [True]
@@ -76,7 +76,7 @@ async def test_restart_with_a_broken_version_keeps_the_old_workers() -> None:
         old = watcher.slots[0].process
         crew.scripts["A"] = "raise SystemExit(5)"
         crew.ready_on_spawn = False
-        with pytest.raises(StartError, match="exited with status 5"):
+        with pytest.raises(ServiceFailedError, match="exited with status 5"):
             await restart(watcher)
         assert watcher.slots[0].process is old
         assert watcher.slots[0].is_ready

@@ -7,7 +7,7 @@ import time
 
 from harness import Trial, case
 
-from dynamo_core.errors import StartError
+from dynamo_core.errors import ServiceFailedError
 
 
 @case("O25", "error <= ready_timeout, old workers serve 100 %, same pids as before")
@@ -23,7 +23,7 @@ async def restart_to_a_broken_version(trial: Trial) -> None:
             try:
                 await run.arbiter.restart("Slow")
                 trial.expect(False, f"{fault}: the restart was done")
-            except StartError as error:
+            except ServiceFailedError as error:
                 trial.within(f"error of a {fault} version", time.monotonic() - began, timeout_s + 0.5)
                 trial.see(str(error))
                 trial.expect(word in str(error) and error.service == "Slow", f"{fault}: {error}")

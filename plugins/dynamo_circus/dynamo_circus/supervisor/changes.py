@@ -10,7 +10,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
-from dynamo_core.errors import StartError
+from dynamo_core.errors import ServiceFailedError
 
 if TYPE_CHECKING:
     from dynamo_circus.supervisor.process import Process
@@ -26,7 +26,7 @@ async def scale(watcher: Watcher, workers: int) -> None:
     Returns when the new workers are ready, or those that were taken away have ended.
 
     Raises:
-        StartError: A new worker did not start; the service has as many slots as before.
+        ServiceFailedError: A new worker did not start; the service has as many slots as before.
     """
     async with watcher.changes:
         before = len(watcher.slots)
@@ -48,7 +48,9 @@ async def _grow(watcher: Watcher, workers: int) -> None:
         for slot in added:
             await slot.filled.wait()
             if slot.process is None:
-                raise StartError(watcher.name, slot.last_end, slot=slot.index, last_lines=slot.last_lines)
+                raise ServiceFailedError(
+                    watcher.name, slot.last_end, slot=slot.index, last_lines=slot.last_lines
+                )
             await _wait_ready(watcher, slot.process)
     except BaseException:
         await asyncio.shield(_shrink(watcher, before))
@@ -72,7 +74,7 @@ async def restart(watcher: Watcher) -> None:
     """Replace a service's workers one after another: the new one is ready before the old one is told to stop.
 
     Raises:
-        StartError: A new worker did not start; the old one goes on.
+        ServiceFailedError: A new worker did not start; the old one goes on.
     """
     async with watcher.changes:
         for slot in list(watcher.slots):
@@ -92,7 +94,7 @@ async def _replace(watcher: Watcher, slot: Slot) -> None:
     try:
         new = watcher.spawn_into(slot)
     except (OSError, ValueError) as error:
-        raise StartError(watcher.name, f"cannot be executed: {error}", slot=slot.index) from error
+        raise ServiceFailedError(watcher.name, f"cannot be executed: {error}", slot=slot.index) from error
     slot.incoming = new
     watcher.crew.spawned(watcher, slot, new)
     try:
@@ -111,7 +113,7 @@ async def _wait_ready(watcher: Watcher, process: Process) -> None:
     """Wait until a worker is ready.
 
     Raises:
-        StartError: It ended before, or was not ready in time.
+        ServiceFailedError: It ended before, or was not ready in time.
     """
     limit_s = watcher.service.config.supervision.startup_timeout_s
     waits = [
@@ -131,4 +133,6 @@ async def _wait_ready(watcher: Watcher, process: Process) -> None:
         cause = f"was not ready within {limit_s:g} s"
     else:
         return
-    raise StartError(watcher.name, cause, slot=process.place.index, last_lines=process.output.last_lines)
+    raise ServiceFailedError(
+        watcher.name, cause, slot=process.place.index, last_lines=process.output.last_lines
+    )

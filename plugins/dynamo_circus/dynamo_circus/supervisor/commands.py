@@ -46,7 +46,7 @@ class RunCommands:
 
         Raises:
             ServiceNotFoundError: The run has no such service.
-            StartError: A new worker did not start; the service is as it was.
+            ServiceFailedError: A new worker did not start; the service is as it was.
         """
         watcher = self._watcher(service)
         self._supervisor.say(service, f"scaled to {workers} workers", reason)
@@ -57,7 +57,7 @@ class RunCommands:
 
         Raises:
             ServiceNotFoundError: The run has no such service.
-            StartError: A new worker did not start; the old one goes on.
+            ServiceFailedError: A new worker did not start; the old one goes on.
         """
         watcher = self._watcher(service)
         self._supervisor.say(service, "restarted, one worker after another", reason)
