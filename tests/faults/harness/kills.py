@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dynamo_core.errors import WorkerLostError
+
 if TYPE_CHECKING:
     from harness.load import Load
     from harness.run import Run
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 TOLD_S = 0.1
 BACK_S = 0.1
 ANSWERS_S = 0.3
+MARKED_ONLY_SHARE = 10
 
 
 @dataclass(frozen=True)
@@ -58,15 +61,32 @@ async def wait_replaced(trial: Trial, run: Run, kill: Kill, load: Load | None = 
 
 
 def check_losses(trial: Trial, load: Load, kills: Sequence[Kill], *, told_s: float = TOLD_S) -> None:
-    """Every failure must be the loss of a call that a killed worker had begun, told at once."""
+    """Every failure must be the loss of a call that a killed worker had begun, told at once.
+
+    A worker that dies between taking note of a call and the first line of its method leaves no line in the service
+    ledger; such a call may be lost too, but that is rare.
+    """
     lines = trial.service_ledger
-    latest = 0.0
+    latest, only_marked = 0.0, []
     for call in load.failed:
-        trial.expect(call.outcome == "WorkerLostError", f"call {call.call_id}: {call.outcome}: {call.error}")
+        if not trial.expect(
+            isinstance(call.error, WorkerLostError) and call.error.begun,
+            f"call {call.call_id}: {call.outcome}: {call.error}",
+        ):
+            continue
         begun_on = {line.pid for line in lines if line.call_id == call.call_id and line.what == "begin"}
         times = [kill.when for kill in kills if kill.pid in begun_on]
-        what = f"call {call.call_id} failed and was not begun on a killed worker: {call.error}"
-        if trial.expect(times, what):
+        if times:
             latest = max(latest, call.ended - times[0])
+        elif begun_on or not any(f"process {kill.pid}:" in str(call.error) for kill in kills):
+            trial.expect(False, f"call {call.call_id} failed and was not on a killed worker: {call.error}")
+        else:
+            only_marked.append(call)
     if load.failed:
         trial.within("a lost call's error", latest, told_s)
+    if only_marked:
+        trial.see(f"{len(only_marked)} lost before the first line of the method")
+    trial.expect(
+        len(only_marked) <= 1 + len(kills) // MARKED_ONLY_SHARE,
+        f"{len(only_marked)} calls failed that had not begun: {[str(call.error) for call in only_marked[:3]]}",
+    )
