@@ -243,6 +243,9 @@ class ServiceServer:
         except TimeoutError:
             logger.warning("%s: a connection did not say who it is in time", self)
             sock.close()
+        except (BrokenPipeError, ConnectionResetError) as exc:  # it waited for a worker, and waits no more
+            logger.debug("%s: a caller has gone during the handshake: %s", self, exc)
+            sock.close()
         except (HandshakeError, ProtocolError, OSError) as exc:
             logger.warning("%s: a connection is refused: %s", self, exc)
             sock.close()

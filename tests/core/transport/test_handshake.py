@@ -18,6 +18,7 @@ from dynamo_core.client import with_options
 from dynamo_core.errors import CallTimeoutError, InvalidRequestError, ServiceUnavailableError
 from dynamo_core.transport import TransportLimits
 from dynamo_core.transport.frames import CALL, ERROR, HELLO, REFUSE, RESULT, encode_frame
+from dynamo_core.transport.handshake import send_hello
 from dynamo_core.transport.messages import Refusal, decode_greeting, encode, encode_call_head
 
 from .raw_for_tests import RawPeer, faking, hello
@@ -60,6 +61,18 @@ async def test_a_caller_of_another_slot_is_refused(make_socket):
     async with working(slot_socket, slot=1), calling([slot_socket.member(0)]) as (client, _):
         with pytest.raises(ServiceUnavailableError, match="slot 0: it refused: the worker has slot 1"):
             await client.echo(1)
+
+
+async def test_a_caller_that_has_gone_meanwhile_is_no_trouble(make_socket, caplog):
+    """It waited in the queue of a slot without a worker, and made another connection then: nobody needs to know."""
+    slot_socket = make_socket()
+    peer = await RawPeer.connect(slot_socket.path)
+    send_hello(peer.sock, hello(), None)
+    peer.close()
+    caplog.set_level("INFO", "dynamo_core.transport")
+    async with working(slot_socket), calling([slot_socket.member()]) as (client, _):
+        assert await client.echo(1) == 1
+    assert not caplog.records
 
 
 async def test_another_version_is_refused_by_name(make_socket):
