@@ -79,6 +79,11 @@ class Work:
 
     context: ServiceContext
 
+    @async_on_start
+    async def begin(self) -> None:
+        if is_on("broken work"):
+            raise RuntimeError("this version cannot start")
+
     def answer(self, call_id: str) -> Answer:
         return Answer(call_id, self.context.slot, os.getpid())
 
