@@ -8,28 +8,7 @@ import time
 from pathlib import Path
 
 from harness import Run, Trial, case
-
-HEAD = """
-from __future__ import annotations
-from dynamo_core import depends, endpoint, service
-"""
-ONE = """
-@service
-class S{number}:
-    @endpoint
-    async def work(self, call_id: str) -> str:
-        return call_id
-"""
-ALL = """
-@service
-class Hub:
-{edges}
-
-    @endpoint
-    async def ask(self, call_id: str) -> list[str]:
-        clients = [{clients}]
-        return [await client.work(call_id) for client in clients]
-"""
+from harness.many import write_graph
 
 
 @case(
@@ -39,7 +18,7 @@ class Hub:
 )
 async def run_fifty(trial: Trial) -> None:
     count = trial.pick(50, 8)
-    graph = write_graph(trial.folder / "fifty.py", count - 1)
+    graph = write_graph(trial.folder / "fifty.py", count)
     async with trial.start(f"{graph}:S0") as run:
         boot_s = run.boot_s("S0")
     began = time.monotonic()
@@ -77,12 +56,3 @@ def cpu_s(pid: int) -> float:
     """Seconds of processor time that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def write_graph(path: Path, count: int) -> Path:
-    """A file with that many services, and one that depends on all of them."""
-    edges = "\n".join(f"    s{number} = depends(S{number})" for number in range(count))
-    clients = ", ".join(f"self.s{number}" for number in range(count))
-    services = "".join(ONE.format(number=number) for number in range(count))
-    path.write_text(HEAD + services + ALL.format(edges=edges, clients=clients))
-    return path
