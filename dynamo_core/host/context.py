@@ -31,6 +31,8 @@ class CallContext:
         waiting_for: Services and endpoints that this call has called and that have not answered, oldest first;
             kept while there is a deadline, to tell who was slow.
         slow: Service and endpoint whose time ran out when that of this call was nearly out, too.
+        on_begin: Called right before the endpoint runs, once it has its place; what it raises ends the call.
+            None when nobody has to know.
     """
 
     service: str
@@ -42,6 +44,7 @@ class CallContext:
     has_ended: bool = attrs.field(default=False, init=False, repr=False)
     waiting_for: list[tuple[str, str]] | None = attrs.field(default=None, init=False, repr=False)
     slow: tuple[str, str] | None = attrs.field(default=None, init=False, repr=False)
+    on_begin: Callable[[], object] | None = attrs.field(default=None, init=False, repr=False)
     _when_cancelled: list[Callable[[], object]] | None = attrs.field(default=None, init=False, repr=False)
 
     def remaining_s(self) -> float | None:

@@ -40,6 +40,7 @@ class HostedEndpoint:
         definition: The endpoint.
         codec: Encodes and decodes what is given and returned.
         is_stream: Whether :meth:`stream` is the one to use, instead of :meth:`call`.
+        may_wait: Whether its calls need a place before they run.
         timeout_s: Seconds of a call whose caller sets no limit.
     """
 
@@ -54,6 +55,7 @@ class HostedEndpoint:
         self.definition = definition
         self.codec = codec
         self.is_stream = definition.kind.is_stream
+        self.may_wait = lane is not None
         self.timeout_s = timeout_s
         self._is_sync = definition.kind.is_sync
         self._is_plain = not self.is_stream and not self._is_sync and lane is None and timeout_s is None
@@ -245,6 +247,12 @@ class HostedEndpoint:
                 await self._workplace.admission.enter(lane)
             except FullError as exc:
                 raise OverloadedError(context.service, context.endpoint, limit=exc.limit) from None
+        if context.on_begin is not None:
+            try:
+                context.on_begin()
+            except BaseException:
+                self._leave(lane)
+                raise
         return lane
 
     def _leave(self, lane: Lane | None) -> None:

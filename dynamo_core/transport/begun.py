@@ -2,7 +2,11 @@
 
 The page is a table of call numbers.
 Before a worker runs the call with number *n*, it stores *n* at place *n* modulo ``ENTRIES``.
-The caller never has two open calls with the same place, and only reads.
+The caller never has two open calls with the same place.
+
+A worker may live on when its connection is lost, and may be about to begin a call that came before.
+So a number at the end of the page is the caller's: it stores 1 there before it reads what has begun, and from then on
+the worker begins nothing that came on this connection.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ import contextlib
 import mmap
 import os
 import sys
+import time
 from typing import Final
 
 try:
@@ -23,7 +28,10 @@ except (ImportError, AttributeError):  # not Linux: BEGIN frames take its place
 
 ENTRIES: Final = 4096
 ENTRY_BYTES: Final = 4
-PAGE_BYTES: Final = ENTRIES * ENTRY_BYTES
+WITHDRAWN: Final = ENTRIES
+"""Place of the caller's number."""
+
+PAGE_BYTES: Final = (ENTRIES + 1) * ENTRY_BYTES
 
 
 class BegunPage:
@@ -35,7 +43,7 @@ class BegunPage:
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
-        self._map = _map(fd, mmap.PROT_READ)
+        self._map = _map(fd)
         self._table = memoryview(self._map).cast("I")
 
     @classmethod
@@ -51,6 +59,11 @@ class BegunPage:
         except BaseException:
             os.close(fd)
             raise
+
+    def withdraw(self) -> None:
+        """Have the worker begin no further call; what has begun is settled afterwards."""
+        self._table[WITHDRAWN] = 1
+        time.sleep(0)  # a store of the worker's that came before it could see this one reaches memory meanwhile
 
     def has_begun(self, number: int) -> bool:
         """Whether the worker has stored *number*."""
@@ -73,7 +86,8 @@ class BegunMarks:
     """The worker's end of a page that a caller passed.
 
     Attributes:
-        table: Where the numbers go: ``table[number % ENTRIES] = number``.
+        table: Where the numbers go: ``table[number % ENTRIES] = number``; ``table[WITHDRAWN]`` is not 0 once no
+            call may begin.
     """
 
     def __init__(self, memory: mmap.mmap) -> None:
@@ -91,7 +105,7 @@ class BegunMarks:
                 return None
             if os.fstat(fd).st_size != PAGE_BYTES:
                 return None
-            return cls(_map(fd, mmap.PROT_READ | mmap.PROT_WRITE))
+            return cls(_map(fd))
         except (OSError, ValueError):
             return None
         finally:
@@ -104,7 +118,7 @@ class BegunMarks:
         self._map.close()
 
 
-def _map(fd: int, access: int) -> mmap.mmap:
+def _map(fd: int) -> mmap.mmap:
     if sys.version_info >= (3, 13):
-        return mmap.mmap(fd, PAGE_BYTES, flags=mmap.MAP_SHARED, prot=access, trackfd=False)
-    return mmap.mmap(fd, PAGE_BYTES, flags=mmap.MAP_SHARED, prot=access)
+        return mmap.mmap(fd, PAGE_BYTES, flags=mmap.MAP_SHARED, trackfd=False)
+    return mmap.mmap(fd, PAGE_BYTES, flags=mmap.MAP_SHARED)

@@ -341,6 +341,8 @@ class ClientConnection(FramedConnection):
     def _lost(self, reason: str) -> None:
         self.lost_reason = reason
         self._deadlines.close()
+        if self._page is not None:
+            self._page.withdraw()
         for number in [*self.calls, *self.streams]:
             self._settle(number, Lost(reason, begun=self._has_begun(number)))
         if self._page is not None:

@@ -23,12 +23,13 @@ class ServedEndpoint:
         hosted: The endpoint.
     """
 
-    __slots__ = ("_codec", "call", "decode", "encode", "is_stream", "name", "service", "stream")
+    __slots__ = ("_codec", "call", "decode", "encode", "is_stream", "may_wait", "name", "service", "stream")
 
     def __init__(self, service: str, hosted: HostedEndpoint) -> None:
         self.service = service
         self.name = hosted.definition.name
         self.is_stream = hosted.is_stream
+        self.may_wait = hosted.may_wait
         self.call = hosted.call
         self.stream = hosted.stream
         self._codec = hosted.codec

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import time
 from typing import TYPE_CHECKING, Final
@@ -22,7 +23,7 @@ from dynamo_core.errors import (
 )
 from dynamo_core.host import CallContext
 from dynamo_core.transport import frames
-from dynamo_core.transport.begun import ENTRIES
+from dynamo_core.transport.begun import ENTRIES, WITHDRAWN
 from dynamo_core.transport.connection import FramedConnection
 from dynamo_core.transport.frames import (
     AS_JSON,
@@ -218,10 +219,12 @@ class ServerConnection(FramedConnection):
     ) -> None:
         try:
             table = self._table
-            if table is not None:
+            if table is not None and not served.may_wait:
                 table[number % ENTRIES] = number
+                if table[WITHDRAWN]:
+                    raise self._withdrawn(context)
             else:
-                await self._tell_begun(number)
+                await self._prepare_begin(number, served, context)
             value = await served.call(arguments, context)
             body = served.encode_flagged(flags, value) if flags else served.encode(value)
             if len(body) > self.largest_body:
@@ -253,10 +256,10 @@ class ServerConnection(FramedConnection):
         encode = served.encode_json_items if flags & AS_JSON else served.encode_items
         sender = self._streams[number] = StreamSender(self, number, encode)
         try:
-            if self._table is not None:
-                self._table[number % ENTRIES] = number
+            if self._table is not None and not served.may_wait:
+                self._mark_begun(number, context)
             else:
-                await self._tell_begun(number)
+                await self._prepare_begin(number, served, context)
             items = served.stream(arguments, context)
             try:
                 await sender.send_all(items)
@@ -298,13 +301,33 @@ class ServerConnection(FramedConnection):
             body = _encode(error_to_data(brief))
         self._send(encode_head(ERROR, number, len(body)), body)
 
-    async def _tell_begun(self, number: int) -> None:
+    async def _prepare_begin(self, number: int, served: ServedEndpoint, context: CallContext) -> None:
+        """Have the caller know once a call begins; where no page is shared with it, that it may begin from now on."""
+        if self._table is not None:
+            context.on_begin = functools.partial(self._mark_begun, number, context)
+        else:
+            await self._tell_begun(number, context)
+
+    def _mark_begun(self, number: int, context: CallContext) -> None:
+        assert self._table is not None
+        if not self.closed.done():
+            self._table[number % ENTRIES] = number
+        if self.closed.done() or self._table[WITHDRAWN]:
+            raise self._withdrawn(context)
+
+    async def _tell_begun(self, number: int, context: CallContext) -> None:
         """Have the kernel take a BEGIN frame, since no page is shared with the caller."""
         self._send(encode_frame(frames.BEGIN, number))
         self._flush()
         await asyncio.sleep(0)
         while self.has_unsent:
             await asyncio.sleep(UNSENT_CHECK_S)
+        if self._transport.is_closing():
+            raise self._withdrawn(context)
+
+    def _withdrawn(self, context: CallContext) -> CallCancelledError:
+        """Why a call does not begin any more: its connection is lost, and its caller may have gone elsewhere."""
+        return CallCancelledError(self._service, context.endpoint, slot=self._slot)
 
     # --- what happens ---
 
