@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from dynamo_core.cli.console import message, message_line, record_stream
 from dynamo_core.logs.lines import size_of
-from dynamo_core.logs.rendering import as_json, as_text, has_colours
+from dynamo_core.logs.rendering import has_colours, render_json, render_text
 from dynamo_core.logs.spool import MOST_BYTES, Spool, write_all
 
 if TYPE_CHECKING:
@@ -85,10 +85,10 @@ def write_lines(lines: Sequence[LogLine]) -> None:
     """Write what workers wrote to standard error."""
     stream = record_stream()
     if stream is not None:
-        write_text(stream, "".join(f"{as_json(line)}\n" for line in lines))
+        write_text(stream, render_json(lines))
         return
     in_colour = stream_has_colours(sys.stderr)
-    write_text(sys.stderr, "".join(f"{as_text(line, in_colour=in_colour)}\n" for line in lines))
+    write_text(sys.stderr, render_text(lines, in_colour=in_colour))
 
 
 def stream_has_colours(stream: TextIO) -> bool:

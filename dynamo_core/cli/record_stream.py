@@ -9,7 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from dynamo_core.cli.console import write_records_to
-from dynamo_core.logs.lines import level_of, printable, time_now
+from dynamo_core.logs.lines import decode_lines, level_of, time_now
 from dynamo_core.provider.status import LogLine
 
 if TYPE_CHECKING:
@@ -65,19 +65,22 @@ class RecordStream(io.TextIOBase):
         self._show([rest] if rest else [])
 
     def _show(self, texts: Sequence[str]) -> None:
-        lines = [
-            LogLine(
-                service="",
-                slot=None,
-                text=text,
-                stream="stderr",
-                time=time_now(),
-                level=level_of("stderr", text),
-            )
-            for text in (printable(text.encode("utf-8", "backslashreplace")) for text in texts)
-        ]
-        if lines:
-            self.show_lines(lines)
+        if not texts:
+            return
+        time = time_now()
+        self.show_lines(
+            [
+                LogLine(
+                    service="",
+                    slot=None,
+                    text=text,
+                    stream="stderr",
+                    time=time,
+                    level=level_of("stderr", text),
+                )
+                for text in decode_lines([text.encode("utf-8", "backslashreplace") for text in texts])
+            ]
+        )
 
 
 def turn_into_records() -> RecordStream:

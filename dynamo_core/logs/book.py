@@ -22,27 +22,33 @@ class LogBook:
     """Keeps the last lines of a run and passes on new ones. Belongs to one event loop.
 
     Args:
-        kept_lines: Most lines that are kept.
-        kept_bytes: Most bytes that they may take.
+        kept_lines: Most lines that are kept, but for some that were read at once with the first of them.
+        kept_bytes: Most bytes that they may take, likewise.
     """
 
     def __init__(self, *, kept_lines: int = KEPT_LINES, kept_bytes: int = KEPT_BYTES) -> None:
         self._kept_lines = kept_lines
         self._kept_bytes = kept_bytes
-        self._kept: deque[LogLine] = deque()
+        self._kept: deque[tuple[Sequence[LogLine], int]] = deque()
+        self._lines = 0
         self._bytes = 0
         self._readers: set[_Reader] = set()
         self._is_closed = False
 
     def write(self, lines: Sequence[LogLine]) -> None:
-        """Take in lines; never waits."""
-        kept = self._kept
-        kept.extend(lines)
-        self._bytes += size_of(lines)
-        while len(kept) > self._kept_lines or self._bytes > self._kept_bytes:
-            self._bytes -= size_of((kept.popleft(),))
+        """Take in lines of one worker; never waits."""
+        size = size_of(lines)
+        self._kept.append((lines, size))
+        self._lines += len(lines)
+        self._bytes += size
+        first, first_size = self._kept[0]
+        while self._lines - len(first) >= self._kept_lines or self._bytes - first_size >= self._kept_bytes:
+            self._kept.popleft()
+            self._lines -= len(first)
+            self._bytes -= first_size
+            first, first_size = self._kept[0]
         for reader in self._readers:
-            reader.put(lines)
+            reader.put(lines, size)
 
     def close(self) -> None:
         """End every reader once it has what there is."""
@@ -58,13 +64,15 @@ class LogBook:
             follow: Whether new ones are wanted.
         """
         reader = _Reader(service)
-        reader.put(self._kept)
+        for lines, size in self._kept:
+            reader.put(lines, size)
         self._readers.add(reader)
         try:
             while True:
-                for line in reader.take():
-                    yield line
-                if (self._is_closed or not follow) and not reader.lines:
+                for lines in reader.take():
+                    for line in lines:
+                        yield line
+                if (self._is_closed or not follow) and not reader.pending:
                     return
                 await reader.wake.wait()
                 reader.wake.clear()
@@ -74,30 +82,25 @@ class LogBook:
 
 class _Reader:
     def __init__(self, service: str | None) -> None:
-        self.lines: deque[LogLine] = deque()
+        self.pending: list[Sequence[LogLine]] = []
         self.wake = asyncio.Event()
         self._service = service
         self._bytes = 0
         self._dropped = 0
 
-    def put(self, lines: Sequence[LogLine]) -> None:
-        if self._service is not None:
-            lines = [line for line in lines if line.service == self._service]
-        if not lines:
+    def put(self, lines: Sequence[LogLine], size: int) -> None:
+        if self._service not in {None, lines[0].service}:
             return
-        size = size_of(lines)
-        if self.lines and self._bytes + size > PENDING_BYTES:
+        if self.pending and self._bytes + size > PENDING_BYTES:
             self._dropped += len(lines)
             return
-        self.lines.extend(lines)
+        self.pending.append(lines)
         self._bytes += size
         self.wake.set()
 
-    def take(self) -> list[LogLine]:
-        taken = list(self.lines)
-        self.lines.clear()
-        self._bytes = 0
-        if self._dropped and taken:
-            taken.append(lost_line(self._dropped, "they are read too slowly"))
+    def take(self) -> list[Sequence[LogLine]]:
+        taken, self.pending, self._bytes = self.pending, [], 0
+        if self._dropped:
+            taken.append([lost_line(self._dropped, "they are read too slowly")])
             self._dropped = 0
         return taken

@@ -6,14 +6,15 @@ import contextlib
 import logging
 import os
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from dynamo_core.logs.lines import lost_line, size_of
-from dynamo_core.logs.rendering import as_file_text, as_json
+from dynamo_core.logs.rendering import render_file_text, render_json
 from dynamo_core.logs.spool import Spool, write_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from dynamo_core.logs.directory import LogDirectory
     from dynamo_core.logs.settings import LogFileSettings
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PENDING_BYTES: Final = 1024 * 1024
-STEP_BYTES: Final = 65536
+PARTS_OF_A_FILE: Final = 8
+"""Lines that were read at once are written at once up to that part of a file's size."""
+
 RETRY_S: Final = 1.0
 """Between two tries to write a file that could not be written."""
 
@@ -96,7 +99,7 @@ class LogFile:
         self._directory = directory
         self._name = name
         self._settings = settings
-        self._render = as_json if settings.as_json else as_file_text
+        self._render = render_json if settings.as_json else render_file_text
         self._retry_s = retry_s
         self._clock = clock
         self._descriptor: int | None = None
@@ -112,24 +115,18 @@ class LogFile:
             batches: The lines.
             dropped: How many could not be queued after those.
         """
-        lines = [line for batch in batches for line in batch]
-        counts = [1] * len(lines)
+        waiting = deque((lines, len(lines)) for lines in batches)
         if self._lost:
-            lines.insert(0, lost_line(self._lost, "the log file could not be written"))
-            counts.insert(0, self._lost)
+            waiting.appendleft(([lost_line(self._lost, "the log file could not be written")], self._lost))
         if dropped:
-            lines.append(lost_line(dropped, "the log file is written too slowly"))
-            counts.append(dropped)
-        done = 0
+            waiting.append(([lost_line(dropped, "the log file is written too slowly")], dropped))
         try:
             if not self._is_failing or self._clock() >= self._next_try:
                 self._open()
-                for written in self._append(lines):
-                    done += written
-                    self._recover()
+                self._work_off(waiting)
         except OSError as exc:
             self._fail(exc)
-        self._lost = sum(counts[done:])
+        self._lost = sum(count for _, count in waiting)
 
     def close(self) -> None:
         """Close the file; the next write opens it again."""
@@ -145,30 +142,28 @@ class LogFile:
         self._descriptor = self._directory.open_file(self._name)
         self._size = os.fstat(self._descriptor).st_size
         if self._size and os.pread(self._descriptor, 1, self._size - 1) != b"\n":
-            self._append_bytes(b"\n")  # a supervisor was killed while it wrote
+            self._append(b"\n")  # a supervisor was killed while it wrote
 
-    def _append(self, lines: Sequence[LogLine]) -> Iterator[int]:
-        """Append lines; gives how many were written by each step."""
-        data, held = bytearray(), 0
-        for line in lines:
-            record = f"{self._render(line)}\n".encode("utf-8", "backslashreplace")
-            size = self._size + len(data)
-            is_full = size > 0 and size + len(record) > self._settings.max_bytes
-            if is_full or len(data) >= STEP_BYTES:
-                self._append_bytes(data)
-                yield held
-                data, held = bytearray(), 0
-            if is_full:
+    def _work_off(self, waiting: deque[tuple[Sequence[LogLine], int]]) -> None:
+        """Append lines, from the first on; those that could not be written stay in *waiting*."""
+        while waiting:
+            lines, _ = waiting[0]
+            data = self._render(lines).encode("utf-8", "backslashreplace")
+            if len(data) > self._settings.max_bytes // PARTS_OF_A_FILE and len(lines) > 1:
+                waiting.popleft()
+                middle = len(lines) // 2
+                waiting.extendleft((half, len(half)) for half in (lines[middle:], lines[:middle]))
+                continue
+            if self._size and self._size + len(data) > self._settings.max_bytes:
                 self._rotate()
-            data += record
-            held += 1
-        self._append_bytes(data)
-        yield held
+            self._append(data)
+            waiting.popleft()
+            self._recover()
 
-    def _append_bytes(self, data: bytes | bytearray) -> None:
+    def _append(self, data: bytes) -> None:
         assert self._descriptor is not None
         try:
-            write_all(self._descriptor, bytes(data))
+            write_all(self._descriptor, data)
         except OSError:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._descriptor, self._size)  # no half line stays

@@ -7,10 +7,13 @@ import re
 import zlib
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
 import msgspec
 
+from dynamo_core.logs.lines import LineBatch
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from dynamo_core.provider.status import LogLine
 
@@ -84,3 +87,26 @@ def as_json(line: LogLine, **facts: Any) -> str:
     except UnicodeEncodeError:  # a path that is no UTF-8
         members["text"] = _SURROGATE.sub(lambda found: f"\\x{ord(found[0]) & 0xFF:02x}", line.text)
         return msgspec.json.encode(members).decode()
+
+
+def render_text(lines: Sequence[LogLine], *, in_colour: bool = False) -> str:
+    """Lines for people, each with its end."""
+    if isinstance(lines, LineBatch) and not in_colour:
+        return _join(f"{lines.service}/{lines.slot} | ", lines.texts)
+    return "".join(f"{as_text(line, in_colour=in_colour)}\n" for line in lines)
+
+
+def render_file_text(lines: Sequence[LogLine]) -> str:
+    """Lines for a file, each with its end."""
+    if isinstance(lines, LineBatch) and lines and (level := lines.level) is not None:
+        return _join(as_file_text(attrs.evolve(lines[0], text="", level=level)), lines.texts)
+    return "".join(f"{as_file_text(line)}\n" for line in lines)
+
+
+def render_json(lines: Sequence[LogLine]) -> str:
+    """Lines as JSON objects, each with its end."""
+    return "".join(f"{as_json(line)}\n" for line in lines)
+
+
+def _join(prefix: str, texts: Sequence[str]) -> str:
+    return f"{prefix}{f'{chr(10)}{prefix}'.join(texts)}\n" if texts else ""

@@ -6,12 +6,11 @@ import os
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from dynamo_core.logs.lines import level_of, printable, time_now
-from dynamo_core.provider import LogLine
+from dynamo_core.logs.lines import LineBatch, decode_lines, time_now
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 READ_BYTES: Final = 16384
 """One read's lines are made into records within one turn of the loop, and lines may be as short as their ends."""
@@ -31,15 +30,17 @@ class LineBuffer:
 
     def feed(self, data: bytes) -> list[bytes]:
         """Lines that *data* completes, without their ends."""
+        longest = self._longest_bytes
         *lines, rest = (self._rest + data).split(b"\n") if self._rest else data.split(b"\n")
-        found: list[bytes] = []
-        for line in lines:
-            found += self._cut(line)
-        while len(rest) > self._longest_bytes:
-            found.append(rest[: self._longest_bytes])
-            rest = rest[self._longest_bytes :]
+        if b"\r" in data or self._rest.endswith(b"\r"):
+            lines = [line.removesuffix(b"\r") for line in lines]
+        if len(self._rest) + len(data) > longest:
+            lines = [part for line in lines for part in self._cut(line)]
+        while len(rest) > longest:
+            lines.append(rest[:longest])
+            rest = rest[longest:]
         self._rest = rest
-        return found
+        return lines
 
     def finish(self) -> list[bytes]:
         """The unfinished last line, if any."""
@@ -47,7 +48,6 @@ class LineBuffer:
         return [rest] if rest else []
 
     def _cut(self, line: bytes) -> list[bytes]:
-        line = line.removesuffix(b"\r")
         size = self._longest_bytes
         if len(line) <= size:
             return [line]
@@ -67,7 +67,7 @@ class WorkerOutput:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        write: Callable[[Sequence[LogLine]], None],
+        write: Callable[[LineBatch], None],
         *,
         service: str,
         slot: int,
@@ -129,20 +129,8 @@ class WorkerOutput:
     def _take(self, stream: str, lines: list[bytes]) -> None:
         if not lines:
             return
-        time, texts = time_now(), [printable(line) for line in lines]
+        texts = decode_lines(lines)
         self._kept.extend(
             text if len(text) <= LONGEST_KEPT else f"{text[:LONGEST_KEPT]}…" for text in texts[-KEPT_LINES:]
         )
-        self._write(
-            [
-                LogLine(
-                    service=self._service,
-                    slot=self._slot,
-                    text=text,
-                    stream=stream,
-                    time=time,
-                    level=level_of(stream, text),
-                )
-                for text in texts
-            ]
-        )
+        self._write(LineBatch(texts, service=self._service, slot=self._slot, stream=stream, time=time_now()))

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 from dynamo_core.logs.book import LogBook
 from dynamo_core.logs.directory import LogDirectory
 from dynamo_core.logs.files import LogFiles
-from dynamo_core.logs.lines import lost_line, printable, run_line, size_of
-from dynamo_core.logs.rendering import as_json, as_text, has_colours
+from dynamo_core.logs.lines import decode_lines, lost_line, run_line, size_of
+from dynamo_core.logs.rendering import has_colours, render_json, render_text
 from dynamo_core.logs.spool import Spool, write_all
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class LinePrinter:
     def __init__(self, descriptor: int = STANDARD_ERROR, *, is_json: bool = False) -> None:
         self._descriptor = descriptor
         in_colour = not is_json and has_colours(descriptor)
-        self._render = as_json if is_json else functools.partial(as_text, in_colour=in_colour)
+        self._render = render_json if is_json else functools.partial(render_text, in_colour=in_colour)
         self._spool: Spool[Sequence[LogLine]] = Spool(self._write, name="dynamo-output")
 
     def show(self, lines: Sequence[LogLine]) -> None:
@@ -85,12 +85,11 @@ class LinePrinter:
         self._spool.close(timeout_s)
 
     def _write(self, batches: list[Sequence[LogLine]], dropped: int) -> None:
-        lines = [line for batch in batches for line in batch]
         if dropped:
-            lines.append(lost_line(dropped, "the output is read too slowly"))
-        text = "".join(f"{self._render(line)}\n" for line in lines)
+            batches.append([lost_line(dropped, "the output is read too slowly")])
         with contextlib.suppress(OSError):  # nobody reads any more: output is lost, services go on
-            write_all(self._descriptor, text.encode("utf-8", "backslashreplace"))
+            for lines in batches:
+                write_all(self._descriptor, self._render(lines).encode("utf-8", "backslashreplace"))
 
 
 class PrinterHandler(logging.Handler):
@@ -103,8 +102,8 @@ class PrinterHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Show one record."""
         try:
-            text = printable(self.format(record).encode("utf-8", "backslashreplace"))
+            texts = decode_lines(self.format(record).encode("utf-8", "backslashreplace").split(b"\n"))
         except Exception:  # noqa: BLE001  # a record that does not fit its arguments
             self.handleError(record)
             return
-        self._printer.show([run_line(text, level=record.levelname.lower())])
+        self._printer.show([run_line(text, level=record.levelname.lower()) for text in texts])
