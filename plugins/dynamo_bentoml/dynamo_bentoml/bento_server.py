@@ -7,11 +7,12 @@ import contextlib
 import logging
 import os
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 from bentoml.exceptions import BentoMLException
 
+from dynamo_bentoml.line_printer import LinePrinter
 from dynamo_bentoml.notices import find_notices
 from dynamo_bentoml.plan import (
     BentoSource,
@@ -25,6 +26,7 @@ from dynamo_bentoml.plan import (
 )
 from dynamo_bentoml.serve import stopped_by_signals
 from dynamo_bentoml.serving import BentoRequest, replace_next_arbiter
+from dynamo_bentoml.supervisor import changes
 from dynamo_bentoml.supervisor.launcher import METRICS_VARIABLE
 from dynamo_bentoml.supervisor.supervisor import Supervisor
 from dynamo_core.errors import DynamoError, ServiceFailedError, StartError
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("bentoml.dynamo")
 
-STDOUT = 1
+STDOUT: Final = 1
 
 
 def prepare_to_serve(graph: ServiceGraph) -> None:
@@ -112,10 +114,12 @@ class BentoServer:
 
     async def _run(self, cb: Callable[[Any], Any] | None) -> None:
         try:
+            printer = LinePrinter(STDOUT)
             self._supervisor = supervisor = Supervisor(
-                self._plan, emit=_log_event, environ=dict(os.environ), output=STDOUT
+                self._plan, emit=_log_event, environ=dict(os.environ), show_lines=printer.show
             )
             async with contextlib.AsyncExitStack() as stack:
+                stack.callback(printer.close)
                 if not self._is_threaded:
                     stack.enter_context(stopped_by_signals(supervisor))
                 helpers = [self._tell_ready(supervisor, cb)]
@@ -147,7 +151,7 @@ async def _reload(supervisor: Supervisor, folder: str) -> None:
     async for _ in awatch(folder, watch_filter=PythonFilter()):
         for group in supervisor.groups:
             try:
-                await group.restart()
+                await changes.restart(group)
             except ServiceFailedError as exc:
                 logger.error("not reloaded: %s", exc)
                 for line in exc.last_lines:

@@ -32,8 +32,6 @@ def find_notices(definition: ServiceDefinition, config: ServiceConfig) -> Iterat
     asked = [name for name, value in (("cpu", resources.cpu), ("memory", resources.memory)) if value]
     if asked:
         yield f"resources.{' and '.join(asked)}: ignored here; they count in a container and in BentoML's cloud"
-    if config.supervision.watchdog_s is not None:
-        yield "supervision.watchdog_s: ignored; a worker that hangs is not replaced"
     if config.http.tls_certificate is None and config.http.tls_key is not None:
         yield "http.tls_key: ignored without http.tls_certificate"
     batchable = [endpoint.name for endpoint in definition.endpoints.values() if endpoint.batchable]

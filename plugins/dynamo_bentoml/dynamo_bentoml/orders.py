@@ -29,7 +29,6 @@ class WorkerOrders:
         elsewhere: Services that run elsewhere by attribute: address, and how the class is imported.
         is_entry: Whether the service is the graph's entry.
         access_log: Whether every HTTP request is logged.
-        hardening: Whether the process is closed against debuggers and gains no privileges.
     """
 
     identifier: str = ""
@@ -37,7 +36,6 @@ class WorkerOrders:
     elsewhere: Mapping[str, tuple[str, Mapping[str, Any]]] = attrs.field(factory=dict)
     is_entry: bool = False
     access_log: bool = False
-    hardening: bool = False
 
     def encode(self) -> bytes:
         """The orders as one frame."""

@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, cast
 
+from dynamo_bentoml.line_printer import LinePrinter
 from dynamo_bentoml.notices import tell_notices
 from dynamo_bentoml.plan import make_plan
 from dynamo_bentoml.run_handle import BentoMLRun
+from dynamo_bentoml.serve import STANDARD_ERROR
 from dynamo_bentoml.supervisor_thread import SupervisorThread
 from dynamo_core.errors import StartError
 
@@ -31,7 +33,19 @@ async def run_services(graph: BoundGraph, options: BentoMLOptions) -> AsyncItera
     """
     plan = make_plan(graph, options)
     tell_notices(graph)
-    supervisor = SupervisorThread(plan, graph.emit)
+    with contextlib.ExitStack() as stack:
+        show_lines = graph.show_lines
+        if show_lines is None:
+            show_lines = stack.enter_context(contextlib.closing(LinePrinter(STANDARD_ERROR))).show
+        async with _running(SupervisorThread(plan, graph.emit, show_lines), graph, options) as run:
+            yield run
+
+
+@contextlib.asynccontextmanager
+async def _running(
+    supervisor: SupervisorThread, graph: BoundGraph, options: BentoMLOptions
+) -> AsyncIterator[BentoMLRun]:
+    """The handle to a run, once it is ready; the run is stopped in the end, whatever happened."""
     try:
         run = await _wait_ready(supervisor, graph, options)
     except BaseException:

@@ -10,6 +10,7 @@ import signal
 from typing import TYPE_CHECKING, Final
 
 from dynamo_bentoml.devices import assign_devices
+from dynamo_bentoml.line_printer import LinePrinter
 from dynamo_bentoml.notices import tell_notices
 from dynamo_bentoml.plan import make_plan
 from dynamo_bentoml.supervisor.supervisor import Supervisor
@@ -19,10 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dynamo_bentoml.options import BentoMLOptions
+    from dynamo_bentoml.supervisor.run_events import LinesListener
     from dynamo_core.provider import BoundGraph
 
 logger = logging.getLogger(__name__)
 
+STANDARD_ERROR: Final = 2
 HURRIED_GRACE_S: Final = 0.5
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -43,12 +46,18 @@ def serve_services(graph: BoundGraph, options: BentoMLOptions) -> int:
     environ = dict(os.environ)
     devices = assign_devices(plan, environ)
 
-    async def supervise() -> None:
-        supervisor = Supervisor(plan, emit=graph.emit, environ=environ, devices=devices)
+    async def supervise(show_lines: LinesListener) -> None:
+        supervisor = Supervisor(
+            plan, emit=graph.emit, environ=environ, show_lines=show_lines, devices=devices
+        )
         with stopped_by_signals(supervisor):
             await supervisor.run()
 
-    asyncio.run(supervise())
+    if graph.show_lines is not None:
+        asyncio.run(supervise(graph.show_lines))
+        return EXIT_OK
+    with contextlib.closing(LinePrinter(STANDARD_ERROR)) as printer:
+        asyncio.run(supervise(printer.show))
     return EXIT_OK
 
 

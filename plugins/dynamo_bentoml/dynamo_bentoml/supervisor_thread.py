@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dynamo_bentoml.plan import RunPlan
-    from dynamo_core.provider import Member, ServiceEvent
+    from dynamo_core.provider import LogLine, Member, ServiceEvent
 
 
 @attrs.frozen(kw_only=True)
@@ -43,6 +43,7 @@ class SupervisorThread:
     Args:
         plan: What to run.
         emit: Hears every event, on the supervisor's thread.
+        show_lines: Takes what workers write, for people; likewise.
 
     Attributes:
         ready: Done once the run is ready; has the failure if it was not started.
@@ -50,13 +51,19 @@ class SupervisorThread:
         members: Where the workers of each service are.
     """
 
-    def __init__(self, plan: RunPlan, emit: Callable[[ServiceEvent], None]) -> None:
+    def __init__(
+        self,
+        plan: RunPlan,
+        emit: Callable[[ServiceEvent], None],
+        show_lines: Callable[[Sequence[LogLine]], None],
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self.ready: asyncio.Future[ReadyRun] = self._loop.create_future()
         self.ended: asyncio.Future[BaseException | None] = self._loop.create_future()
         self.members: dict[str, tuple[Member, ...]] = {}
         self._plan = plan
         self._emit = emit
+        self._show_lines = show_lines
         self._supervisor: Supervisor | None = None
         self._members_changed: Callable[[str, Sequence[Member]], None] | None = None
         self._thread = LoopThread(f"bentoml-{plan.graph}")
@@ -89,6 +96,7 @@ class SupervisorThread:
                 self._plan,
                 emit=self._emit,
                 environ=environ,
+                show_lines=self._show_lines,
                 devices=await asyncio.to_thread(assign_devices, self._plan, environ),
                 tell_members=lambda service, members: self._tell(self._take_members, service, members),
             )

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+from dynamo_bentoml.supervisor import changes
 from dynamo_core.errors import ServiceFailedError, ServiceNotFoundError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class RunCommands:
         """
         group = self._group(service)
         self._supervisor.say(service, f"scaled to {workers} workers", reason)
-        await group.scale(workers)
+        await changes.scale(group, workers)
 
     async def restart(self, service: str, reason: str | None, /) -> None:
         """Replace a service's workers, one after another.
@@ -60,7 +61,7 @@ class RunCommands:
         """
         group = self._group(service)
         self._supervisor.say(service, "restarted, one worker after another", reason)
-        await group.restart()
+        await changes.restart(group)
 
     async def stop(self, reason: str | None, /) -> None:
         """Begin to end the run; returns at once."""
@@ -74,7 +75,7 @@ class RunCommands:
         """
         if service is not None:
             self._group(service)
-        async with contextlib.aclosing(self._supervisor.log_book.read(service, follow=follow)) as lines:
+        async with contextlib.aclosing(self._supervisor.book.read(service, follow=follow)) as lines:
             async for line in lines:
                 yield line
 

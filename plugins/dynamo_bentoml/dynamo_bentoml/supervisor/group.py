@@ -1,89 +1,36 @@
-"""The workers of one service: started, replaced when they die, changed and stopped on request."""
+"""The workers of one service: started, looked after, replaced when they die, and stopped."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from dynamo_bentoml.supervisor.failures import FailureAccount
 from dynamo_bentoml.supervisor.process import WorkerProcess
 from dynamo_bentoml.supervisor.slot import Slot
-from dynamo_core.errors import ServiceFailedError
 from dynamo_core.provider import ServiceStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from dynamo_bentoml.plan import ServicePlan
-    from dynamo_bentoml.supervisor.listeners import SlotListener
-    from dynamo_bentoml.supervisor.process import Launch
+    from dynamo_bentoml.supervisor.group_run import GroupRun
+    from dynamo_core.logs.lines import LineBatch
 
 logger = logging.getLogger(__name__)
 
 KILL_MARGIN_S: Final = 3.0
 """Beyond its stop time, for a worker's stop hooks."""
 
-HAND_OVER_S: Final = 2.0
-"""For a worker that is replaced to take no more connections."""
-
 END_TIMEOUT_S: Final = 5.0
 """For a process that was killed to be gone."""
 
+ABORT_GRACE_S: Final = 1.0
+"""For a worker that hangs to write where."""
 
-class GroupRun(Protocol):
-    """The run, as the workers of one service see it; every method returns at once."""
-
-    @property
-    def is_starting(self) -> bool:
-        """Whether it has never been ready yet."""
-
-    @property
-    def is_stopping(self) -> bool:
-        """Whether nothing is to be started any more."""
-
-    def open_slot(self, service: ServicePlan, slot: int) -> SlotListener:
-        """Bind the socket of a slot."""
-
-    def prepare(self, service: ServicePlan, slot: Slot) -> Launch:
-        """How the slot's next worker is started."""
-
-    def line(self, group: ServiceGroup, process: WorkerProcess, stream: str, text: str) -> None:
-        """A worker has written a line."""
-
-    def spawned(self, group: ServiceGroup, process: WorkerProcess) -> None:
-        """A worker runs."""
-
-    def became_ready(self, group: ServiceGroup, process: WorkerProcess) -> None:
-        """A worker takes calls."""
-
-    def group_killed(self, process: WorkerProcess) -> None:
-        """A worker has ended; its number is about to become free."""
-
-    def ended(self, group: ServiceGroup, process: WorkerProcess) -> None:
-        """A worker has ended; called before what follows from it."""
-
-    def start_failed(self, group: ServiceGroup, slot: Slot) -> None:
-        """A worker failed before it was ready, while the run was starting."""
-
-    def limit_reached(self, group: ServiceGroup, slot: Slot) -> None:
-        """A slot's failures have reached a limit."""
-
-    def recovered(self, group: ServiceGroup, slot: Slot) -> None:
-        """A slot that was past a limit has been ready for its stable time."""
-
-    def restarting(self, group: ServiceGroup, slot: Slot, delay_s: float) -> None:
-        """A slot gets its next worker after *delay_s* seconds."""
-
-    def members_changed(self, group: ServiceGroup) -> None:
-        """Callers have to learn where the service's workers are."""
-
-    def changed(self) -> None:
-        """Something that is reported has changed."""
-
-    def dependencies_ready_at(self, service: ServicePlan) -> float | None:
-        """When the last of the services it depends on became ready; None while one is not."""
+START_CHECK_S: Final = 1.0
 
 
 class ServiceGroup:
@@ -99,6 +46,7 @@ class ServiceGroup:
         is_stopping: Whether it was asked to stop.
         stopped: Set once all its workers have ended on request.
         ready_at: When all its workers were ready for the first time.
+        changing: Held while the number of slots, or their workers, are being changed on request.
     """
 
     def __init__(self, plan: ServicePlan, run: GroupRun) -> None:
@@ -107,10 +55,10 @@ class ServiceGroup:
         self.is_stopping = False
         self.stopped = asyncio.Event()
         self.ready_at: float | None = None
+        self.changing = asyncio.Lock()
         self._run = run
-        self._grace_s = plan.config.supervision.stop_timeout_s + KILL_MARGIN_S
+        self._supervision = plan.config.supervision
         self._hurried = asyncio.Event()
-        self._changing = asyncio.Lock()
 
     @property
     def name(self) -> str:
@@ -157,12 +105,12 @@ class ServiceGroup:
             RunDirectoryError: One cannot be made.
         """
         for index in range(self.plan.config.workers):
-            self._add_slot(index)
+            self.add_slot(index)
 
     def start(self) -> None:
         """Start a worker in every slot."""
         for slot in self.slots:
-            self._spawn(slot)
+            self.spawn(slot)
 
     def close(self) -> None:
         """Close the sockets of all slots; no worker runs any more."""
@@ -170,78 +118,103 @@ class ServiceGroup:
             slot.cancel_timer()
             slot.listener.close()
 
-    def _add_slot(self, index: int) -> Slot:
-        account = FailureAccount(self.plan.config.supervision)
+    def add_slot(self, index: int) -> Slot:
+        """Make one more slot, which has no worker yet."""
+        account = FailureAccount(self._supervision)
         slot = Slot(index=index, listener=self._run.open_slot(self.plan, index), account=account)
         self.slots.append(slot)
         return slot
 
-    def _spawn(self, slot: Slot) -> None:
+    def spawn(self, slot: Slot) -> None:
+        """Start the worker of a slot that has none."""
         slot.timer = None
-        process = self._start_process(slot)
-        slot.worker = process
-        if process is None:
+        slot.worker = self.start_process(slot)
+        if slot.worker is None:
             self._after_failure(slot, ready_at=None)
 
-    def _start_process(self, slot: Slot) -> WorkerProcess | None:
-        """Start the slot's next worker; None when the system refuses."""
+    def start_process(self, slot: Slot) -> WorkerProcess | None:
+        """Start a slot's next process; None when the system refuses, and the slot then says why."""
         slot.generation += 1
-        launch = self._run.prepare(self.plan, slot)
-        process = WorkerProcess(launch, slot.index, slot.generation, self)
+        process = WorkerProcess(self._run.prepare(self.plan, slot), slot.index, slot.generation, self)
         try:
             process.start()
         except OSError as error:
             slot.last_cause = f"cannot be started: {error}"
             return None
         self._run.spawned(self, process)
+        slot.cancel_timer()
         self._watch_start(slot, process)
         self._run.changed()
         return process
 
     def _watch_start(self, slot: Slot, process: WorkerProcess) -> None:
-        """Kill a worker that is not ready in time; that begins once what it depends on is ready."""
-        limit_s = self.plan.config.supervision.startup_timeout_s
-        loop = asyncio.get_running_loop()
-
-        def look() -> None:
-            slot.timer = None
-            if process.ready_at is not None or process.is_stopping or process.has_ended.is_set():
-                return
-            began = self._run.dependencies_ready_at(self.plan)
-            left_s = limit_s
-            if began is not None:
-                left_s = max(began, process.started_at) + limit_s - time.monotonic()
-            if left_s <= 0:
-                process.kill(f"was not ready within {limit_s:g} s")
-            else:
-                slot.timer = loop.call_later(min(left_s, 1.0) if began is None else left_s, look)
-
-        slot.cancel_timer()
-        slot.timer = loop.call_later(min(limit_s, 1.0), look)
+        """Kill a worker that is not ready in time; its time begins once what it depends on is ready."""
+        slot.timer = None
+        if process.ready_at is not None or process.is_stopping or process.has_ended.is_set():
+            return
+        limit_s = self._supervision.startup_timeout_s
+        began = self._run.dependencies_ready_at(self.plan)
+        left_s = START_CHECK_S
+        if began is not None:
+            left_s = min(left_s, max(began, process.started_at) + limit_s - time.monotonic())
+        if left_s <= 0:
+            process.kill(f"was not ready within {limit_s:g} s")
+        else:
+            slot.timer = asyncio.get_running_loop().call_later(left_s, self._watch_start, slot, process)
 
     # --- what workers do (ProcessWatcher) ------------------------------------------------------------------
 
-    def line(self, process: WorkerProcess, stream: str, text: str) -> None:
-        """A worker has written a line."""
-        self._run.line(self, process, stream, text)
+    def wrote(self, lines: LineBatch) -> None:
+        """A worker has written lines."""
+        self._run.wrote(lines)
 
     def told(self, process: WorkerProcess, fields: Mapping[str, str]) -> None:
         """A worker tells how it is."""
+        process.beat_at = time.monotonic()
         if fields.get("STOPPING") == "1":
             process.says_stopping.set()
-        if fields.get("READY") == "1" and process.ready_at is None and not process.is_stopping:
-            process.ready_at = time.monotonic()
-            slot = self._slot_of(process)
-            if slot is not None and slot.worker is process:
-                self._serves(slot, process)
+        ready = fields.get("READY")
+        if process.is_stopping or ready not in {"0", "1"}:
+            return
+        if process.ready_at is not None:
+            self._pause(process, is_paused=ready == "0")
+        elif ready == "1":
+            process.ready_at = process.beat_at
             process.became_ready.set()
+            self._watch_beat(process)
+            slot = self.slot_of(process)
+            if slot is not None and slot.worker is process:
+                self.serves(slot, process)
 
-    def _serves(self, slot: Slot, process: WorkerProcess) -> None:
+    def _pause(self, process: WorkerProcess, *, is_paused: bool) -> None:
+        if process.is_paused != is_paused:
+            process.is_paused = is_paused
+            self._run.members_changed(self)
+            self._run.paused(self, process)
+
+    def _watch_beat(self, process: WorkerProcess) -> None:
+        """End a worker that has made no progress for the service's watchdog time."""
+        limit_s = self._supervision.watchdog_s
+        if limit_s is None or process.is_stopping or process.has_ended.is_set():
+            return
+        loop = asyncio.get_running_loop()
+        left_s = process.beat_at + limit_s - time.monotonic()
+        if left_s > 0:
+            loop.call_later(left_s, self._watch_beat, process)
+            return
+        verdict = f"did not answer for {limit_s:g} s (watchdog_s)"
+        logger.warning("worker %s/%d %s", self.name, process.slot, verdict)
+        process.abort(verdict)
+        loop.call_later(ABORT_GRACE_S, process.kill)
+
+    def serves(self, slot: Slot, process: WorkerProcess) -> None:
+        """A slot's worker takes calls from now on."""
         slot.has_been_ready = True
         slot.cancel_timer()
         if slot.limit:
-            stable_time_s = self.plan.config.supervision.stable_time_s
-            slot.timer = asyncio.get_running_loop().call_later(stable_time_s, self._recover, slot, process)
+            slot.timer = asyncio.get_running_loop().call_later(
+                self._supervision.stable_time_s, self._recover, slot, process
+            )
         if self.ready_at is None and self.is_ready:
             self.ready_at = time.monotonic()
         self._run.members_changed(self)
@@ -261,7 +234,7 @@ class ServiceGroup:
     def ended(self, process: WorkerProcess) -> None:
         """A worker has ended and been reaped."""
         self._run.ended(self, process)
-        slot = self._slot_of(process)
+        slot = self.slot_of(process)
         if slot is None:
             return  # its slot was taken away, or another worker has taken its place
         slot.last_lines = process.last_lines
@@ -285,104 +258,36 @@ class ServiceGroup:
             return
         verdict = slot.account.record_death(time.monotonic(), ready_at=ready_at)
         if verdict.limit is not None:
-            is_new = not slot.limit
-            slot.limit = verdict.limit
-            slot.is_given_up = self.plan.config.supervision.on_failure != "restart"
-            if slot.is_given_up:
-                self._run.members_changed(self)
-            if is_new:
-                self._run.limit_reached(self, slot)
-        if not slot.is_given_up and not self.is_stopping:
+            self._past_limit(slot, verdict.limit)
+        if not slot.is_given_up:
             self._run.restarting(self, slot, verdict.delay_s)
             slot.timer = asyncio.get_running_loop().call_later(verdict.delay_s, self._respawn, slot)
+
+    def _past_limit(self, slot: Slot, limit: str) -> None:
+        is_new, slot.limit = not slot.limit, limit
+        slot.is_given_up = self._supervision.on_failure != "restart"
+        if slot.is_given_up:
+            self._run.members_changed(self)
+        if is_new:
+            self._run.limit_reached(self, slot)
 
     def _respawn(self, slot: Slot) -> None:
         slot.timer = None
         if not self.is_stopping and not self._run.is_stopping and slot.incoming is None:
-            self._spawn(slot)
+            self.spawn(slot)
 
-    def _slot_of(self, process: WorkerProcess) -> Slot | None:
+    def retry(self, slot: Slot) -> None:
+        """A slot has lost its worker while another one was to take its place and did not."""
+        if slot.worker is None and slot.timer is None:
+            self._after_failure(slot, ready_at=None)
+
+    def slot_of(self, process: WorkerProcess) -> Slot | None:
+        """The slot that a process is in; None when it has left it."""
         return next((slot for slot in self.slots if process in slot.processes), None)
 
-    # --- changes on request --------------------------------------------------------------------------------
-
-    async def scale(self, workers: int) -> None:
-        """Bring the service to that many workers, and return once they are ready or gone.
-
-        Raises:
-            ServiceFailedError: A new one did not become ready; the service has as many as before.
-        """
-        async with self._changing:
-            self._refuse_stopped()
-            added = [self._add_slot(index) for index in range(len(self.slots), workers)]
-            for slot in added:
-                self._spawn(slot)
-            try:
-                for slot in added:
-                    await self._wait_first_ready(slot)
-            except BaseException:
-                await self._drop(added)
-                raise
-            await self._drop(self.slots[workers:])
-
-    async def restart(self) -> None:
-        """Replace every worker, one slot after the other; each new one is ready before the old one goes.
-
-        Raises:
-            ServiceFailedError: A new one did not become ready; its predecessor stays.
-        """
-        async with self._changing:
-            self._refuse_stopped()
-            for slot in list(self.slots):
-                await self._replace(slot)
-
-    async def _replace(self, slot: Slot) -> None:
-        slot.cancel_timer()
-        slot.incoming = incoming = self._start_process(slot)
-        if incoming is None or not await self._is_ready_in_time(slot, incoming):
-            if slot.worker is None:  # it died meanwhile: the slot goes on as after any death
-                self._after_failure(slot, ready_at=None)
-            raise self._failed(slot, incoming)
-        old, slot.worker, slot.incoming = slot.worker, incoming, None
-        slot.limit, slot.is_given_up = "", False
-        slot.account.forget()
-        if old is not None:
-            # Both hold the slot's socket: callers are led to the new one once the old one takes nobody any more.
-            old.stop()
-            await _first_of(old.says_stopping, old.has_ended, timeout_s=HAND_OVER_S)
-        self._serves(slot, incoming)
-        if old is not None:
-            await self._end([old])
-
-    async def _is_ready_in_time(self, slot: Slot, process: WorkerProcess) -> bool:
-        await _first_of(process.became_ready, process.has_ended)
-        return process.is_ready
-
-    async def _wait_first_ready(self, slot: Slot) -> None:
-        process = slot.worker
-        if process is None or not await self._is_ready_in_time(slot, process):
-            raise self._failed(slot, process)
-
-    def _failed(self, slot: Slot, process: WorkerProcess | None) -> ServiceFailedError:
-        cause = slot.last_cause if process is None else process.describe_end()
-        lines = () if process is None else process.last_lines
-        return ServiceFailedError(self.name, f"the new worker {cause}", slot=slot.index, last_lines=lines)
-
-    def _refuse_stopped(self) -> None:
-        if self.is_stopping:
-            raise ServiceFailedError(self.name, "it is being stopped")
-
-    async def _drop(self, slots: Iterable[Slot]) -> None:
-        """Take slots away: callers forget them first, then their workers finish what they have."""
-        leaving = list(slots)
-        for slot in leaving:
-            slot.cancel_timer()
-            self.slots.remove(slot)
+    def slots_changed(self) -> None:
+        """The slots are other ones than before."""
         self._run.members_changed(self)
-        self._run.changed()
-        await self._end([process for slot in leaving for process in slot.processes])
-        for slot in leaving:
-            slot.listener.close()
         self._run.changed()
 
     # --- stopping ------------------------------------------------------------------------------------------
@@ -392,7 +297,7 @@ class ServiceGroup:
         self.is_stopping = True
         for slot in self.slots:
             slot.cancel_timer()
-        await self._end(self.processes)
+        await self.end(self.processes)
         self.stopped.set()
         self._run.changed()
 
@@ -407,32 +312,22 @@ class ServiceGroup:
             process.is_stopping = True
             process.kill()
 
-    async def _end(self, processes: Iterable[WorkerProcess]) -> None:
+    async def end(self, processes: Iterable[WorkerProcess]) -> None:
         """Ask workers to stop, kill those that take too long, and wait until all have ended."""
         waiting = list(processes)
         for process in waiting:
             process.stop()
         ended = asyncio.gather(*(process.has_ended.wait() for process in waiting))
         hurrying = asyncio.ensure_future(self._hurried.wait())
+        grace_s = self._supervision.stop_timeout_s + KILL_MARGIN_S
         try:
-            await asyncio.wait(
-                [ended, hurrying], timeout=self._grace_s, return_when=asyncio.FIRST_COMPLETED
-            )
+            await asyncio.wait([ended, hurrying], timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
             late = [process for process in waiting if not process.has_ended.is_set()]
             for process in late:
-                logger.warning("worker %s did not stop in time and is killed", process.launch.owner)
+                logger.warning("worker %s/%d did not stop in time and is killed", self.name, process.slot)
                 process.kill()
             if late:
                 await asyncio.wait([ended], timeout=END_TIMEOUT_S)
         finally:
             hurrying.cancel()
             ended.cancel()
-
-
-async def _first_of(*events: asyncio.Event, timeout_s: float | None = None) -> None:
-    waits = [asyncio.ensure_future(event.wait()) for event in events]
-    try:
-        await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()

@@ -17,10 +17,11 @@ from dynamo_bentoml.supervisor.process import Launch
 from dynamo_core.worker_kit.bootstrap import Bootstrap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from dynamo_bentoml.plan import RunPlan, ServicePlan
-    from dynamo_bentoml.supervisor.listeners import HttpListener, SlotListener
+    from dynamo_bentoml.supervisor.listeners import HttpListener
+    from dynamo_bentoml.supervisor.slot import Slot
     from dynamo_core.control import RunDirectory
 
 METRICS_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
@@ -36,13 +37,12 @@ class Launcher:
         environ: The caller's environment.
         http_listeners: By service.
         devices: Variables that name the devices of a service's workers, by service.
-        first_memberships: Gives what a worker of a service is told of those it depends on.
 
     Raises:
         ConfigError: A service's secret is not in the environment.
     """
 
-    def __init__(  # noqa: PLR0913  # what the run has is not one thing
+    def __init__(
         self,
         plan: RunPlan,
         *,
@@ -50,12 +50,10 @@ class Launcher:
         environ: Mapping[str, str],
         http_listeners: Mapping[str, HttpListener],
         devices: Mapping[str, Mapping[str, str]],
-        first_memberships: Callable[[ServicePlan], bytes],
     ) -> None:
         self._plan = plan
         self._run_id = directory.run_id
         self._http_listeners = http_listeners
-        self._first_memberships = first_memberships
         self._secrets = {
             service.name: pick_secrets(environ, service.config, service=service.name)
             for service in plan.services
@@ -77,30 +75,34 @@ class Launcher:
             for service in plan.services
         }
 
-    def prepare(self, service: ServicePlan, slot: int, generation: int, listener: SlotListener) -> Launch:
-        """The launch of a slot's next worker."""
+    def prepare(self, service: ServicePlan, slot: Slot, memberships: bytes) -> Launch:
+        """The launch of a slot's next worker.
+
+        Args:
+            service: Its service.
+            slot: The slot.
+            memberships: Frames that tell it who serves what it depends on.
+        """
         opened: list[int] = []
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             channel_fd = theirs.detach()
             opened.append(channel_fd)
-            slot_fd = os.dup(listener.fileno())
+            slot_fd = os.dup(slot.listener.fileno())
             opened.append(slot_fd)
             http = self._http_listeners.get(service.name)
             http_fd = None
             if http is not None:
                 http_fd = os.dup(http.fileno())
                 opened.append(http_fd)
-            bootstrap = self._bootstrap(service, slot, generation, slot_fd, http_fd)
-            first_words = (
-                bootstrap.encode() + self._orders(service).encode() + self._first_memberships(service)
-            )
+            bootstrap = self._bootstrap(service, slot, slot_fd, http_fd)
+            first_words = bootstrap.encode() + self._orders(service).encode() + memberships
         except BaseException:
             ours.close()
             for descriptor in opened:
                 os.close(descriptor)
             raise
-        owner = f"{self._run_id}/{service.name}/{slot}.{generation}"
+        owner = f"{self._run_id}/{service.name}/{slot.index}.{slot.generation}"
         return Launch(
             argv=(
                 sys.executable,
@@ -109,20 +111,19 @@ class Launcher:
                 "dynamo_bentoml.worker",
                 f"--run={self._run_id}",
                 f"--service={service.name}",
-                f"--slot={slot}",
+                f"--slot={slot.index}",
                 f"--channel={channel_fd}",
             ),
             env={**self._environments[service.name], OWNER_VARIABLE: owner},
             cwd=Path(self._plan.working_dir),
             inherited=tuple(opened),
+            service=service.name,
             owner=owner,
             channel=ours,
             first_words=first_words,
         )
 
-    def _bootstrap(
-        self, service: ServicePlan, slot: int, generation: int, slot_fd: int, http_fd: int | None
-    ) -> Bootstrap:
+    def _bootstrap(self, service: ServicePlan, slot: Slot, slot_fd: int, http_fd: int | None) -> Bootstrap:
         config = service.config
         listener = self._http_listeners.get(service.name)
         if listener is not None:  # as it is, and not as it was asked for
@@ -133,8 +134,8 @@ class Launcher:
             run_id=self._run_id,
             graph=self._plan.graph,
             service=service.name,
-            slot=slot,
-            generation=generation,
+            slot=slot.index,
+            generation=slot.generation,
             target=service.target.to_data(),
             config=config.to_data(),
             dependencies={
@@ -157,5 +158,4 @@ class Launcher:
             },
             is_entry=service.name == self._plan.entry,
             access_log=service.access_log,
-            hardening=service.config.hardening,
         )

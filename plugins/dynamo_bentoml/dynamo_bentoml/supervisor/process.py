@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Protocol
 
+    from dynamo_core.logs.lines import LineBatch
+
     class ProcessWatcher(Protocol):
         """Hears of a worker process."""
 
-        def line(self, process: WorkerProcess, stream: str, text: str) -> None:
-            """It has written a line."""
+        def wrote(self, lines: LineBatch) -> None:
+            """It has written lines."""
 
         def told(self, process: WorkerProcess, fields: Mapping[str, str]) -> None:
             """It tells how it is."""
@@ -47,6 +49,7 @@ class Launch:
         env: Its whole environment.
         cwd: Its working directory.
         inherited: Descriptors that it gets under the same numbers; the supervisor's copies are closed.
+        service: Name of its service.
         owner: What its environment, and that of whatever it starts, is marked with.
         channel: The supervisor's end of the channel.
         first_words: What is sent over that first.
@@ -56,6 +59,7 @@ class Launch:
     env: Mapping[str, str]
     cwd: Path
     inherited: tuple[int, ...]
+    service: str
     owner: str
     channel: socket.socket
     first_words: bytes
@@ -71,6 +75,8 @@ class WorkerProcess:
         pid: Its number.
         started_at: When, on the clock of ``time.monotonic()``.
         ready_at: When it became ready; None before that.
+        is_paused: Whether a readiness hook of its service says no since then.
+        beat_at: When it last showed that it makes progress.
         is_stopping: Whether it was told to stop.
         verdict: Why the supervisor killed it, in words; empty when it did not.
         exit_status: Its exit status, negative for a signal; None while it lives.
@@ -86,6 +92,8 @@ class WorkerProcess:
         self.pid = 0
         self.started_at = 0.0
         self.ready_at: float | None = None
+        self.is_paused = False
+        self.beat_at = 0.0
         self.is_stopping = False
         self.verdict = ""
         self.exit_status: int | None = None
@@ -94,7 +102,7 @@ class WorkerProcess:
         self.has_ended = asyncio.Event()
         self._watcher = watcher
         self._output = WorkerOutput(
-            asyncio.get_running_loop(), lambda stream, text: watcher.line(self, stream, text)
+            asyncio.get_running_loop(), watcher.wrote, service=launch.service, slot=slot
         )
         self._channel: WorkerChannel | None = None
         self._popen: subprocess.Popen[bytes] | None = None
@@ -102,7 +110,9 @@ class WorkerProcess:
     @property
     def is_ready(self) -> bool:
         """Whether it takes calls and was not told to stop."""
-        return self.ready_at is not None and not self.is_stopping and not self.has_ended.is_set()
+        if self.ready_at is None or self.is_paused or self.is_stopping:
+            return False
+        return not self.has_ended.is_set()
 
     @property
     def last_lines(self) -> tuple[str, ...]:
@@ -162,6 +172,12 @@ class WorkerProcess:
             self.verdict = self.verdict or verdict
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
+
+    def abort(self, verdict: str) -> None:
+        """End it for *verdict*, with the stacks of its threads as its last words."""
+        self.verdict = self.verdict or verdict
+        self._signal(signal.SIGABRT)
+        self._signal(signal.SIGCONT)  # it may have been stopped
 
     def describe_end(self) -> str:
         """How it ended, in words."""

@@ -59,6 +59,11 @@ class Slot:
         return self.worker is not None and self.worker.is_ready
 
     @property
+    def is_paused(self) -> bool:
+        """Whether its worker serves, and a readiness hook says no."""
+        return self.worker is not None and self.worker.is_paused
+
+    @property
     def served_generation(self) -> int:
         """Generation of the worker that serves, or served last; one that is not ready yet does not count."""
         return self.generation if self.worker is None else self.worker.generation
@@ -70,7 +75,7 @@ class Slot:
             return "failed" if self.is_given_up else "stopped" if self.generation == 0 else "waiting"
         if self.worker.is_stopping:
             return "stopping"
-        return "ready" if self.worker.ready_at is not None else "starting"
+        return "ready" if self.worker.is_ready else "starting"
 
     @property
     def status(self) -> WorkerStatus:

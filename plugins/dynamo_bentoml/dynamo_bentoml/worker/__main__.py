@@ -21,7 +21,7 @@ def main(arguments: list[str]) -> int:
     die_with_parent(os.getppid())
     from dynamo_bentoml.worker.start import run_worker  # protected first
 
-    return run_worker(int(channel[0].removeprefix(CHANNEL_OPTION)))
+    run_worker(int(channel[0].removeprefix(CHANNEL_OPTION)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Calls of ``prctl``: a worker does not outlive its supervisor, and may be closed against others."""
+"""The parent-death signal of the kernel: a worker does not outlive its supervisor."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import sys
 from typing import Final
 
 PR_SET_PDEATHSIG: Final = 1
-PR_SET_DUMPABLE: Final = 4
-PR_SET_NO_NEW_PRIVS: Final = 38
 EXIT_LOST_PARENT: Final = 125
 
 
@@ -20,13 +18,6 @@ def die_with_parent(parent_pid: int) -> None:
         _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent_pid:
         os._exit(EXIT_LOST_PARENT)
-
-
-def harden() -> None:
-    """Close this process against debuggers and readers of its environment, and gain no privileges from now on."""
-    if sys.platform == "linux":
-        _prctl(PR_SET_NO_NEW_PRIVS, 1)
-        _prctl(PR_SET_DUMPABLE, 0)
 
 
 def _prctl(option: int, value: int) -> None:

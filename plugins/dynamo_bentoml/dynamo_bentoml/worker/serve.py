@@ -17,6 +17,7 @@ from dynamo_core.client import make_client
 from dynamo_core.host import Host
 from dynamo_core.http import serve_http
 from dynamo_core.transport import ServiceServer
+from dynamo_core.worker_kit import health
 from dynamo_core.worker_kit.peers import Peers
 from dynamo_core.worker_kit.supervised import adopt_socket, stop_on_signals
 
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine
 
     from dynamo_bentoml.worker.assignment import Assignment
-
-READY_CHECK_S: Final = 0.05
-"""Between two looks at a service that is started and says that it is not ready yet."""
 
 LAST_ANSWERS_S: Final = 1.0
 """For what has been answered to reach its callers."""
@@ -81,7 +79,7 @@ class Worker:
     ) -> None:
         bootstrap = assignment.bootstrap
         self._assignment = assignment
-        self._line = line
+        self._tell = line.tell
         self._stop = stop
         self._batching = Batching(assignment.definition)
         self._host = Host(
@@ -125,34 +123,38 @@ class Worker:
     async def _serve(self, application: Any) -> None:
         bootstrap, host = self._assignment.bootstrap, self._host
         server = ServiceServer(host, run_id=bootstrap.run_id, generation=bootstrap.generation)
+        listener = adopt_socket(bootstrap.listen_fd)
         http_stop = asyncio.Event()
         grace_s = host.config.supervision.stop_timeout_s
         try:
             async with asyncio.TaskGroup() as tasks:
-                await server.start(adopt_socket(bootstrap.listen_fd))
                 if bootstrap.http_fd is not None:
-                    listener = adopt_socket(bootstrap.http_fd)
-                    serving = serve_http(
-                        application, [listener], host.config.http, stop=http_stop, grace_s=grace_s
-                    )
+                    sockets = [adopt_socket(bootstrap.http_fd)]
+                    serving = serve_http(application, sockets, host.config.http, stop=http_stop, grace_s=grace_s)
                     tasks.create_task(serving, name="http")
                 try:
-                    if await _unless(self._stop, self._wait_ready()):
-                        self._line.tell({"READY": "1"})
-                        await self._stop.wait()
+                    if await _unless(self._stop, health.wait_ready(host, self._tell)):
+                        # Callers wait in the socket's queue; they must not come before READY.
+                        await server.start(listener)
+                        self._tell(health.READY)
+                        with health.watchdog(host, self._tell):
+                            await _unless(self._stop, self._look_after())
                 finally:
                     server.stop_accepting()
                     server.go_away()
                     http_stop.set()
-                    self._line.tell({"STOPPING": "1"})
+                    self._tell({"STOPPING": "1"})
                 await host.drain(grace_s)
             await server.drain(LAST_ANSWERS_S)
         finally:
             await server.aclose()
+            listener.close()
 
-    async def _wait_ready(self) -> None:
-        while not await self._host.is_ready():
-            await asyncio.sleep(READY_CHECK_S)
+    async def _look_after(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(health.watch_readiness(self._host, self._tell), name="readiness")
+            tasks.create_task(health.watch_liveness(self._host), name="liveness")
+            tasks.create_task(asyncio.Event().wait(), name="serving")
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, object]) -> bool:
@@ -161,6 +163,9 @@ async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, object]) -> boo
     Raises:
         Exception: What *work* raised.
     """
+    if stop.is_set():
+        work.close()
+        return False
     doing = asyncio.ensure_future(work)
     stopping = asyncio.ensure_future(stop.wait())
     try:
@@ -171,5 +176,7 @@ async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, object]) -> boo
         return False
     finally:
         for task in (doing, stopping):
-            task.cancel()
-        await asyncio.wait({doing, stopping})
+            if not task.done():
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError, Exception):
+                    await task

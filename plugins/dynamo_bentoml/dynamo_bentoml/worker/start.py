@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import logging
 import os
 import socket
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import attrs
 
 from dynamo_bentoml.orders import WorkerOrders, read_orders
-from dynamo_bentoml.worker.protection import harden
 from dynamo_core.errors import EXIT_OK
 from dynamo_core.worker_kit.bootstrap import Bootstrap, read_bootstrap
+from dynamo_core.worker_kit.hardening import harden_process
 from dynamo_core.worker_kit.supervised import fail, load_definitions, prepare_process, run_loop
 
 if TYPE_CHECKING:
@@ -21,16 +23,13 @@ if TYPE_CHECKING:
     from dynamo_core.definition import ServiceDefinition
 
 
-def run_worker(channel_fd: int) -> int:
+def run_worker(channel_fd: int) -> NoReturn:
     """Serve what the supervisor says until it tells this process to stop.
 
     A worker that fails to start writes why to standard error and ends the process.
 
     Args:
         channel_fd: Descriptor of the socket that the supervisor inherited to this process.
-
-    Returns:
-        The exit status.
     """
     channel = socket.socket(fileno=channel_fd)
     channel.set_inheritable(False)
@@ -38,19 +37,28 @@ def run_worker(channel_fd: int) -> int:
     prepare_process(bootstrap.log_level)
     _show_own_records(bootstrap.log_level)
     os.environ.update(bootstrap.secrets)  # of this process: what was passed on exec can be read by others
-    if orders.hardening:
-        harden()
+    if bootstrap.config.get("hardening"):
+        harden_process()
     sys.path[:] = bootstrap.sys_path
     try:
         assignment = _make_assignment(channel, bootstrap, orders)
         from dynamo_bentoml.worker.serve import serve  # imports BentoML
 
         run_loop(lambda: serve(assignment))
+        _end()
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as exc:  # noqa: BLE001  # the boundary of the process
         fail(exc)
-    return EXIT_OK
+
+
+def _end() -> NoReturn:
+    """End a worker that has stopped, without taking BentoML's thousand modules apart one by one."""
+    atexit._run_exitfuncs()
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(EXIT_OK)
 
 
 def _show_own_records(log_level: str) -> None:

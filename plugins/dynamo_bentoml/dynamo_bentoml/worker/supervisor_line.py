@@ -50,7 +50,7 @@ class SupervisorLine:
             self._channel.close()
 
     def tell(self, fields: Mapping[str, str]) -> None:
-        """Tell something, in the manner of sd_notify; what cannot be told now is dropped."""
+        """Tell something, in the manner of sd_notify, from any thread; what cannot be told now is dropped."""
         with contextlib.suppress(OSError):
             self._channel.send(json.dumps(dict(fields)).encode() + b"\n")
 
