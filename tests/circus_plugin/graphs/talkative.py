@@ -38,7 +38,7 @@ class Talkative:
     @endpoint
     def write_numbers(self, count: int) -> None:
         for number in range(count):
-            print(" ".join([str(number)] * (number % 50 + 1)))
+            sys.stdout.write(" ".join([str(number)] * (number % 50 + 1)) + "\n")  # whole, unlike print
 
     @on_shutdown
     def part(self) -> None:
