@@ -19,4 +19,10 @@ LOG_LEVEL: Final = "DYNAMO_LOG_LEVEL"
 DISABLE_PLUGINS: Final = "DYNAMO_DISABLE_PLUGINS"
 """Extensions (group ``dynamo.plugins``) to leave out: names separated by commas, or ``all``."""
 
+ALLOW_PROVIDERS: Final = "DYNAMO_ALLOW_PROVIDERS"
+"""What may be loaded at all: entries ``GROUP:DISTRIBUTION`` separated by commas."""
+
+STRICT: Final = "DYNAMO_STRICT"
+"""Whether silent losses and broken extensions are errors, as ``serve --strict``."""
+
 PREFIX: Final = "DYNAMO_"

@@ -34,6 +34,8 @@ EXIT_CALL_FAILED: Final = 8
 """``dynamo call`` reached the run, and the call failed."""
 EXIT_NO_RUN: Final = 9
 """No run, or more than one, fits what was asked."""
+EXIT_CHECK_FAILED: Final = 10
+"""A check that was asked for found something: ``providers check``, ``doctor``, ``verify`` or ``test``."""
 
 
 @attrs.frozen
@@ -305,6 +307,42 @@ class ContractMismatchError(ProviderError):
         self.wanted = wanted
         self.offered = offered
         self.upgrade = upgrade
+
+
+class ProviderNotAllowedError(ProviderError):
+    """An installed provider may not be loaded, by an allow list; nothing of it was imported.
+
+    Attributes:
+        name: The provider's name.
+        distribution: The distribution that offers it.
+        source: What holds the allow list.
+    """
+
+    def __init__(self, name: str, *, distribution: str, source: str, entry: str) -> None:
+        super().__init__(
+            f"provider {name!r} of {distribution} may not be loaded: {entry!r} is not on the allow list "
+            f"(from {source})"
+        )
+        self.name = name
+        self.distribution = distribution
+        self.source = source
+
+
+class SilentLossError(ProviderError):
+    """A graph relies on what its provider would ignore or refuse; told only where that was asked for.
+
+    Attributes:
+        provider: The provider's name.
+        losses: One line for each: where in the graph, what, and why the provider does not do it.
+    """
+
+    def __init__(self, provider: str, losses: Sequence[str]) -> None:
+        lines = "\n".join(f"  {loss}" for loss in losses)
+        super().__init__(
+            f"provider {provider!r} does not do everything that this graph asks for (--strict):\n{lines}"
+        )
+        self.provider = provider
+        self.losses = tuple(losses)
 
 
 class HookError(ProviderError):

@@ -18,8 +18,10 @@ from typing import Final, NamedTuple
 
 from dynamo_core.provider.capabilities import CAPABILITIES, LEVELS, Capability, parse_level
 from dynamo_core.provider.contract import ContractRange
+from dynamo_core.provider.option_schema import OptionSchema, read_option_schemas
 
 MANIFEST_FILE: Final = "dynamo-provider.toml"
+MATURITIES: Final = ("experimental", "beta", "stable")
 LARGEST_MANIFEST_BYTES: Final = 64 * 1024
 
 _IDENTIFIER: Final = r"[A-Za-z_][A-Za-z0-9_]*"
@@ -27,7 +29,7 @@ _VALUE: Final = re.compile(
     rf"(?P<module>{_IDENTIFIER}(?:\.{_IDENTIFIER})*)"
     rf"(?:\s*:\s*(?P<attribute>{_IDENTIFIER}(?:\.{_IDENTIFIER})*)\s*(?:\[[^\]]*\])?)?"
 )
-_FIELDS: Final = ("name", "summary", "contract", "capabilities")
+_FIELDS: Final = ("name", "summary", "contract", "maturity", "docs", "capabilities", "options")
 
 
 class Manifest(NamedTuple):
@@ -38,8 +40,11 @@ class Manifest(NamedTuple):
         summary: One line for people.
         contract: The contract versions it works with.
         capabilities: By name, those of the table only.
-        notes: What this dynamo-core did not understand, and passed over.
+        notes: What this dynamo-core did not understand and passed over, and levels that have no reason.
         path: The file.
+        maturity: One of :data:`MATURITIES`; empty where it is not stated.
+        docs: Address of its documentation; empty where there is none.
+        options: The provider's own options, by name; None where the manifest does not speak of them.
     """
 
     name: str
@@ -48,6 +53,9 @@ class Manifest(NamedTuple):
     capabilities: Mapping[str, Capability]
     notes: tuple[str, ...]
     path: Path
+    maturity: str = ""
+    docs: str = ""
+    options: Mapping[str, OptionSchema] | None = None
 
     def capability(self, name: str) -> Capability:
         """What is stated of one capability; one that is not mentioned is refused."""
@@ -147,9 +155,19 @@ def read_manifest(path: Path) -> Manifest:
         except ValueError as exc:
             mistakes.append(str(exc))
     capabilities = _read_capabilities(data.get("capabilities", {}), mistakes, notes)
+    maturity = _maturity(data, mistakes)
+    docs = _text(data, "docs", mistakes) if "docs" in data else ""
+    options = read_option_schemas(data["options"], mistakes, notes) if "options" in data else None
     if mistakes:
         raise ValueError(f"{path}: {'; '.join(mistakes)}")
-    return Manifest(name, summary, contract, capabilities, tuple(notes), path)
+    return Manifest(name, summary, contract, capabilities, tuple(notes), path, maturity, docs, options)
+
+
+def _maturity(data: Mapping[str, object], mistakes: list[str]) -> str:
+    stated = data.get("maturity", "")
+    if stated and stated not in MATURITIES:
+        mistakes.append(f"maturity must be one of {', '.join(MATURITIES)}, got {stated!r}")
+    return stated if isinstance(stated, str) else ""
 
 
 def _text(data: Mapping[str, object], field: str, mistakes: list[str]) -> str:
@@ -180,6 +198,8 @@ def _read_capabilities(data: object, mistakes: list[str], notes: list[str]) -> d
             notes.append(_unknown("capability", name, CAPABILITIES))
         else:
             found[name] = Capability(name, level, reason)
+            if level != "native" and not reason.strip():
+                notes.append(f"capability {name!r} is {level}, and no reason is given")
     return found
 
 

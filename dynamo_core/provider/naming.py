@@ -17,7 +17,10 @@ DEFAULT_PROVIDER: Final = "bentoml"
 IN_PROCESS: Final = "inprocess"
 """The provider inside core itself; it counts when it is named, or when nothing else is installed."""
 
-_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
+NAME_PATTERN: Final = r"[a-z][a-z0-9_-]{0,31}"
+"""What the name of a provider looks like."""
+
+_NAME: Final = re.compile(NAME_PATTERN, re.ASCII)
 _DISTRIBUTION: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?", re.ASCII)
 
 
@@ -38,6 +41,11 @@ def is_provider_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
+def is_distribution_name(name: str) -> bool:
+    """Whether *name* can be the name of a distribution."""
+    return _DISTRIBUTION.fullmatch(name) is not None
+
+
 def normalize_distribution(name: str) -> str:
     """The form in which names of distributions are compared."""
     return re.sub(r"[-_.]+", "-", name).lower()
@@ -54,6 +62,6 @@ def parse_request(text: str, *, source: str) -> ProviderRequest:
         InvalidProviderNameError: It is neither.
     """
     distribution, separator, name = text.rpartition(":")
-    if not is_provider_name(name) or (separator and _DISTRIBUTION.fullmatch(distribution) is None):
+    if not is_provider_name(name) or (separator and not is_distribution_name(distribution)):
         raise InvalidProviderNameError(text, source=source)
     return ProviderRequest(name, normalize_distribution(distribution) if separator else None)

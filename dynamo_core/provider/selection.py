@@ -7,32 +7,32 @@ core itself.
 
 from __future__ import annotations
 
-import tomllib
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dynamo_core import environment
 from dynamo_core.errors import (
     AmbiguousProviderError,
-    ConfigError,
     DuplicateProviderError,
     DynamoError,
+    ProviderNotAllowedError,
     ProviderNotFoundError,
 )
-from dynamo_core.provider.discovery import ProviderCandidate, discover_providers
+from dynamo_core.provider.allowing import EVERYTHING, AllowList, find_allow_list
+from dynamo_core.provider.discovery import PROVIDERS_GROUP, ProviderCandidate, discover_providers
 from dynamo_core.provider.naming import (
     DEFAULT_PROVIDER,
     IN_PROCESS,
+    NAME_PATTERN,
     ProviderRequest,
     is_provider_name,
     normalize_distribution,
     parse_request,
 )
+from dynamo_core.provider.project_file import settings_of_project
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-
-PROJECT_FILE: Final = "pyproject.toml"
 
 SOURCE_DEFAULT: Final = "the default"
 SOURCE_ONLY_ONE: Final = "the only one installed"
@@ -110,7 +110,8 @@ def select_provider(
         AmbiguousProviderError: Several are installed and nothing says which.
         ManifestError: The chosen one's manifest is missing or wrong.
         ContractMismatchError: The chosen one was made for another contract.
-        ConfigError: ``pyproject.toml`` cannot be read.
+        ProviderNotAllowedError: The one that was asked for is not on the allow list.
+        ConfigError: ``pyproject.toml`` cannot be read, or an allow list is wrong.
     """
     selection = explain_selection(
         explicit, environ=environ, cwd=cwd, explicit_source=explicit_source, candidates=candidates
@@ -132,6 +133,7 @@ def explain_selection(
     found = discover_providers() if candidates is None else list(candidates)
     source = explicit_source
     try:
+        found = _mark_allowed(found, find_allow_list(environ, cwd))
         choice = _find_request(explicit, explicit_source, environ, cwd)
         source = choice.source
         if choice.request is None:
@@ -143,6 +145,25 @@ def explain_selection(
     return Selection(chosen, source, _explain(chosen, source, found), chosen.problem)
 
 
+def _mark_allowed(candidates: Sequence[ProviderCandidate], allowed: AllowList) -> list[ProviderCandidate]:
+    """Give a problem to each candidate that may not be loaded."""
+    if allowed is EVERYTHING:
+        return list(candidates)
+    return [
+        candidate
+        if allowed.allows(PROVIDERS_GROUP, candidate.distribution)
+        else candidate._replace(
+            problem=ProviderNotAllowedError(
+                candidate.name,
+                distribution=candidate.distribution,
+                source=allowed.source,
+                entry=allowed.entry_for(PROVIDERS_GROUP, candidate.distribution),
+            )
+        )
+        for candidate in candidates
+    ]
+
+
 def _find_request(
     explicit: str | None, explicit_source: str, environ: Mapping[str, str], cwd: Path
 ) -> _Choice:
@@ -152,44 +173,10 @@ def _find_request(
     if from_environment:  # set and empty counts as not set, as everywhere in a shell
         source = environment.PROVIDER
         return _Choice(parse_request(from_environment, source=source), source)
-    path = find_project_file(cwd)
-    from_project = None if path is None else read_project_provider(path)
-    if from_project is not None:
-        source = f"[tool.dynamo] of {path}"
-        return _Choice(parse_request(from_project, source=source), source)
+    project = settings_of_project(cwd)
+    if project is not None and project.provider is not None:
+        return _Choice(parse_request(project.provider, source=project.source), project.source)
     return _Choice(None, "")
-
-
-def find_project_file(cwd: Path) -> Path | None:
-    """The nearest ``pyproject.toml`` from *cwd* upwards."""
-    folder = cwd.absolute()
-    for parent in (folder, *folder.parents):
-        path = parent / PROJECT_FILE
-        if path.is_file():
-            return path
-    return None
-
-
-def read_project_provider(path: Path) -> str | None:
-    """``[tool.dynamo] provider`` of one ``pyproject.toml``.
-
-    Raises:
-        ConfigError: The file cannot be read, or the value is no text.
-    """
-    try:
-        data = tomllib.loads(path.read_text("utf-8"))
-    except OSError as exc:
-        raise ConfigError(f"{path} cannot be read: {exc.strerror}") from exc
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise ConfigError(f"{path} is not TOML: {exc}") from exc
-    section = data.get("tool", {})
-    section = section.get("dynamo", {}) if isinstance(section, dict) else {}
-    if not isinstance(section, dict):
-        raise ConfigError(f"{path}: tool.dynamo must be a table, got {section!r}")
-    provider = section.get("provider")
-    if provider is not None and not isinstance(provider, str):
-        raise ConfigError(f"{path}: tool.dynamo.provider must be a text, got {provider!r}")
-    return provider
 
 
 def _choose_asked(
@@ -198,6 +185,7 @@ def _choose_asked(
     named = [candidate for candidate in candidates if candidate.name == request.name]
     if request.distribution is not None:
         named = [c for c in named if normalize_distribution(c.distribution) == request.distribution]
+    named = [candidate for candidate in named if _is_allowed(candidate)] or named[:1]
     if not named:
         asked = request.name if request.distribution is None else f"{request.distribution}:{request.name}"
         installed = sorted({c.name for c in candidates if is_provider_name(c.name)})
@@ -206,7 +194,7 @@ def _choose_asked(
 
 
 def _choose_unasked(candidates: Sequence[ProviderCandidate]) -> tuple[ProviderCandidate, str]:
-    usable = [candidate for candidate in candidates if is_provider_name(candidate.name)]
+    usable = [each for each in candidates if is_provider_name(each.name) and _is_allowed(each)]
     defaults = [candidate for candidate in usable if candidate.name == DEFAULT_PROVIDER]
     if defaults:
         return _only(defaults), SOURCE_DEFAULT
@@ -222,6 +210,10 @@ def _choose_unasked(candidates: Sequence[ProviderCandidate]) -> tuple[ProviderCa
     return _only(in_core), SOURCE_NOTHING_ELSE
 
 
+def _is_allowed(candidate: ProviderCandidate) -> bool:
+    return not isinstance(candidate.problem, ProviderNotAllowedError)
+
+
 def _only(named: Sequence[ProviderCandidate]) -> ProviderCandidate:
     if len(named) > 1:
         raise DuplicateProviderError(named[0].name, [candidate.distribution for candidate in named])
@@ -229,9 +221,9 @@ def _only(named: Sequence[ProviderCandidate]) -> ProviderCandidate:
 
 
 def find_duplicates(candidates: Sequence[ProviderCandidate]) -> Mapping[str, tuple[str, ...]]:
-    """Distributions by provider name, for every name that more than one claims."""
+    """Distributions by provider name, for every name that more than one claims and may be loaded."""
     owners: dict[str, list[str]] = {}
-    for candidate in candidates:
+    for candidate in filter(_is_allowed, candidates):
         owners.setdefault(candidate.name, []).append(candidate.distribution)
     return {name: tuple(sorted(found)) for name, found in owners.items() if len(found) > 1}
 
@@ -254,8 +246,9 @@ def _reason(
 ) -> str:
     if candidate is chosen:
         return f"chosen: {source}"
-    if not is_provider_name(candidate.name):
-        return "can never be chosen: its name does not fit [a-z][a-z0-9_-]{0,31}"
+    never = _reason_of_never(candidate)
+    if never:
+        return never
     if chosen is None:
         return _reason_of_none(candidate, source, duplicates)
     if chosen.name == candidate.name:
@@ -266,6 +259,15 @@ def _reason(
     if source == SOURCE_DEFAULT:
         reason = f"{chosen.name!r} is the default; name this one with --provider or {environment.PROVIDER}"
     return reason
+
+
+def _reason_of_never(candidate: ProviderCandidate) -> str:
+    """Why it cannot be chosen, whatever is asked for; empty when it can."""
+    if not is_provider_name(candidate.name):
+        return f"can never be chosen: its name does not fit {NAME_PATTERN}"
+    if isinstance(candidate.problem, ProviderNotAllowedError):
+        return f"not on the allow list (from {candidate.problem.source})"
+    return ""
 
 
 def _reason_of_none(

@@ -220,10 +220,11 @@ def test_wrong_project_file_is_an_error_with_its_path(project: Path, text: str, 
     assert str(project / "pyproject.toml") in str(caught.value)
 
 
-def test_wrong_project_file_does_not_matter_to_who_asks(project: Path) -> None:
-    """It is not even read."""
+def test_wrong_project_file_matters_even_to_who_asks(project: Path) -> None:
+    """It might hold an allow list, so that nobody can tell what may be loaded."""
     (project / "pyproject.toml").write_text("[tool", "utf-8")
-    assert choose(project, CIRCUS, explicit="circus")[1] == "--provider"
+    with pytest.raises(ConfigError, match="is not TOML"):
+        choose(project, CIRCUS, explicit="circus")
 
 
 def test_every_candidate_has_a_row_with_a_reason(project: Path) -> None:
