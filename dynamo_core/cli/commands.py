@@ -22,6 +22,7 @@ class CommandEntry(NamedTuple):
 
 COMMANDS: Final[dict[str, CommandEntry]] = {
     "serve": CommandEntry("dynamo_core.cli.serve:serve", "Run a graph of services until it is stopped."),
+    "build": CommandEntry("dynamo_core.cli.build:build", "Build a graph into something that can be shipped."),
     "call": CommandEntry("dynamo_core.cli.call:call", "Call an endpoint of a run."),
     "graph": CommandEntry(
         "dynamo_core.cli.graph:graph", "Show the services of a graph, without running them."

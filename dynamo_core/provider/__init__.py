@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dynamo_core.client import make_client
     from dynamo_core.host import CallContext, Host, HostedEndpoint
     from dynamo_core.provider.bound import BoundGraph
+    from dynamo_core.provider.building import BuildRequest, BuiltArtifact
     from dynamo_core.provider.capabilities import CAPABILITIES, LEVELS, Capability, Level
     from dynamo_core.provider.contract import CONTRACT_VERSION
     from dynamo_core.provider.discovery import ProviderCandidate, discover_providers
@@ -34,6 +35,8 @@ _MODULES = {
     "BoundGraph": "dynamo_core.provider.bound",
     "CAPABILITIES": "dynamo_core.provider.capabilities",
     "CONTRACT_VERSION": "dynamo_core.provider.contract",
+    "BuildRequest": "dynamo_core.provider.building",
+    "BuiltArtifact": "dynamo_core.provider.building",
     "CallContext": "dynamo_core.host",
     "CallOptions": "dynamo_core.channel",
     "Capability": "dynamo_core.provider.capabilities",
@@ -79,6 +82,8 @@ __all__ = [
     "EVENT_KINDS",
     "LEVELS",
     "BoundGraph",
+    "BuildRequest",
+    "BuiltArtifact",
     "CallContext",
     "CallOptions",
     "Capability",

@@ -16,6 +16,7 @@ from dynamo_core.provider.status import LogLine
 
 if TYPE_CHECKING:
     from dynamo_core.graph import ServiceGraph
+    from dynamo_core.provider.building import BuildRequest, BuiltArtifact
     from dynamo_core.provider.interfaces import DependencyInterface, ServiceInterface
     from dynamo_core.provider.manager import HookManager
     from dynamo_core.provider.outline import RunOutline
@@ -109,6 +110,30 @@ def run_graph(
     given = target.read_options(options)
     manager = target.hook_manager()
     return RunContext(manager, lambda: bind_graph(manager, graph, given, listeners=listeners), given)
+
+
+def build_graph(
+    target: DeploymentTarget,
+    graph: ServiceGraph,
+    request: BuildRequest,
+    *,
+    options: Mapping[str, Any] = MappingProxyType({}),
+) -> BuiltArtifact:
+    """Have a provider build a checked graph into something that can be shipped.
+
+    Args:
+        target: The provider.
+        graph: A checked graph.
+        request: Where from, and under which name.
+        options: The provider's options by name.
+
+    Raises:
+        ConfigError: An option is unknown or wrong.
+        UnsupportedOperationError: The provider builds nothing.
+    """
+    given = target.read_options(options)
+    manager = target.hook_manager()
+    return manager.build_services(bind_graph(manager, graph, given), request, given)
 
 
 def outline_graph(

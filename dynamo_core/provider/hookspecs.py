@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dynamo_core.config import ServiceConfig
     from dynamo_core.definition import DependencyDefinition, ServiceDefinition
     from dynamo_core.provider.bound import BoundGraph
+    from dynamo_core.provider.building import BuildRequest, BuiltArtifact
     from dynamo_core.provider.events import ServiceEvent
     from dynamo_core.provider.interfaces import DependencyInterface, RunningServices, ServiceInterface
     from dynamo_core.provider.outline import RunOutline
@@ -110,6 +111,21 @@ class ProviderHooks:
             options: What the caller asked of this provider.
         """
 
+    @hookspec(firstresult=True)
+    def build_services(
+        self, services: BoundGraph, request: BuildRequest, options: Any
+    ) -> BuiltArtifact | None:
+        """Build a graph into something that can be shipped: an image, an archive, a folder.
+
+        Called by ``dynamo build`` in the process that binds the graph, instead of ``serve_services``.
+        A provider need not implement it; then ``dynamo build`` is refused.
+
+        Args:
+            services: What is built, with its configuration.
+            request: Where from, and under which name.
+            options: What the caller asked of this provider.
+        """
+
     @hookspec
     def on_service_event(self, event: ServiceEvent) -> None:
         """Hear what happens to the services of a run.
@@ -125,5 +141,5 @@ class ProviderHooks:
 
 HOOK_NAMES: Final = tuple(name for name in vars(ProviderHooks) if not name.startswith("_"))
 EVENT_HOOK: Final = "on_service_event"
-OPTIONAL_HOOKS: Final = ("outline_services", EVENT_HOOK)
+OPTIONAL_HOOKS: Final = ("outline_services", "build_services", EVENT_HOOK)
 REQUIRED_HOOKS: Final = tuple(name for name in HOOK_NAMES if name not in OPTIONAL_HOOKS)

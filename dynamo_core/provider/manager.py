@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import pluggy
 
 from dynamo_core.errors import HookError, UnsupportedOperationError
+from dynamo_core.provider.building import BuiltArtifact
 from dynamo_core.provider.hookspecs import EVENT_HOOK, HOOK_NAMES, PROJECT, REQUIRED_HOOKS, ProviderHooks
 from dynamo_core.provider.interfaces import DependencyInterface, RunningServices, ServiceInterface
 from dynamo_core.provider.outline import RunOutline
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from dynamo_core.config import ServiceConfig
     from dynamo_core.definition import DependencyDefinition, ServiceDefinition
     from dynamo_core.provider.bound import BoundGraph
+    from dynamo_core.provider.building import BuildRequest
     from dynamo_core.provider.events import ServiceEvent
 
 logger = logging.getLogger(__name__)
@@ -161,6 +163,22 @@ class HookManager:
             )
         if not isinstance(result, RunOutline):
             raise self._wrong("outline_services", result, "a RunOutline")
+        return result
+
+    def build_services(self, services: BoundGraph, request: BuildRequest, options: object) -> BuiltArtifact:
+        """Build a graph into something that can be shipped.
+
+        Raises:
+            UnsupportedOperationError: The provider does not implement it.
+            HookError: The hook returned something else.
+        """
+        result = self._manager.hook.build_services(services=services, request=request, options=options)
+        if result is None:
+            raise UnsupportedOperationError(
+                self.provider, "build anything", "it does not implement the hook build_services"
+            )
+        if not isinstance(result, BuiltArtifact):
+            raise self._wrong("build_services", result, "a BuiltArtifact")
         return result
 
     def emit(self, event: ServiceEvent) -> None:

@@ -9,24 +9,30 @@ import bentoml
 from dynamo_core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dynamo_core.config import Settings
 
 _FIELDS: Final = ("base_image", "distro", "python_version", "lock_python_packages", "pack_git_packages")
 _LISTS: Final = ("system_packages", "python_packages", "requirements_files", "run")
 
 
-def make_image(config: Settings) -> bentoml.images.Image | None:
-    """The image that *config* describes; None when it describes none.
+def make_image(config: Settings, packed: Sequence[str] = ()) -> bentoml.images.Image | None:
+    """The image that *config* describes; None when it describes none, and nothing is packed.
 
     Its keys are those of ``bentoml.images.Image`` (base_image, distro, python_version, lock_python_packages,
     pack_git_packages), and lists for its methods: system_packages, python_packages, requirements_files and run,
     done in this order.
 
+    Args:
+        config: A service's ``image``.
+        packed: Folders that it needs before it installs packages.
+
     Raises:
         ConfigError: A key is unknown, or a value is refused.
     """
     given = dict(config)
-    if not given:
+    if not given and not packed:
         return None
     unknown = [key for key in given if key not in {*_FIELDS, *_LISTS}]
     if unknown:
@@ -44,6 +50,8 @@ def make_image(config: Settings) -> bentoml.images.Image | None:
             image.python_packages(*packages)
         for path in _texts(given, "requirements_files"):
             image.requirements_file(path)
+        if packed:
+            image.build_include(*packed)
         for command in _texts(given, "run"):
             image.run(command)
     except (bentoml.exceptions.BentoMLException, TypeError, ValueError, OSError) as exc:

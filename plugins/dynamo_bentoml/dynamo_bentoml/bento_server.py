@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("bentoml.dynamo")
 
 STDOUT: Final = 1
+RUNNER_MAP_VARIABLE: Final = "BENTOML_RUNNER_MAP"
 
 
 def prepare_to_serve(graph: ServiceGraph) -> None:
@@ -214,11 +215,7 @@ def _plan_service(graph: ServiceGraph, service: ServiceDefinition, request: Bent
     plan = plan_service(
         attrs.evolve(service, config=config),
         http=http,
-        env_vars={
-            name: value
-            for name, value in request.variables[service.name].items()
-            if name not in {METRICS_VARIABLE, *config.secrets}
-        },
+        env_vars=_variables(graph, request, service.name),
         access_log=True,
     )
     here, elsewhere = {}, dict(plan.elsewhere)
@@ -234,6 +231,14 @@ def _plan_service(graph: ServiceGraph, service: ServiceDefinition, request: Bent
                 f"it depends on {name}, which is not started here, and BENTOML_RUNNER_MAP does not say where it is",
             )
     return attrs.evolve(plan, dependencies=here, elsewhere=elsewhere)
+
+
+def _variables(graph: ServiceGraph, request: BentoRequest, name: str) -> dict[str, str]:
+    """What BentoML alone knows to set: it gives the variables of its entry to every service, secrets and all."""
+    known = {METRICS_VARIABLE, RUNNER_MAP_VARIABLE}
+    for service in graph.services:
+        known |= {*service.config.envs, *service.config.secrets}
+    return {key: value for key, value in request.variables[name].items() if key not in known}
 
 
 def _as_asked(config: ServiceConfig, request: BentoRequest) -> ServiceConfig:

@@ -8,7 +8,7 @@ comes in, and nothing of BentoML's way of calling is needed.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import attrs
@@ -67,12 +67,15 @@ class NotServedError(BentoMLException):
     """The service was called, or started, outside of a worker that this project started."""
 
 
-def make_graph_service(graph: ServiceGraph, *, on_deployment: Callable[[], None]) -> bentoml.Service[Any]:
+def make_graph_service(
+    graph: ServiceGraph, *, on_deployment: Callable[[], None], packed: Sequence[str] = ()
+) -> bentoml.Service[Any]:
     """The BentoML service of a graph's entry, with those of everything that it depends on below it.
 
     Args:
         graph: A checked graph.
         on_deployment: Called by BentoML in the process that is about to serve the graph.
+        packed: Folders that an image needs before it installs packages.
     """
     made: dict[str, bentoml.Service[Any]] = {}
     for definition in graph.services:
@@ -81,8 +84,9 @@ def make_graph_service(graph: ServiceGraph, *, on_deployment: Callable[[], None]
             for attribute, edge in definition.dependencies.items()
             if edge.service_name is not None
         }
+        image = make_image(definition.config.image, packed) if definition.name == graph.entry.name else None
         made[definition.name] = make_service(
-            StandInFacts(graph, definition), below, on_deployment=on_deployment
+            StandInFacts(graph, definition), below, image=image, on_deployment=on_deployment
         )
     return made[graph.entry.name]
 
@@ -91,6 +95,7 @@ def make_service(
     facts: StandInFacts,
     below: Mapping[str, bentoml.Service[Any]] = {},  # noqa: B006  # it is only read
     *,
+    image: bentoml.images.Image | None = None,
     on_deployment: Callable[[], None] | None = None,
 ) -> bentoml.Service[Any]:
     """The BentoML service of one service.
@@ -98,6 +103,7 @@ def make_service(
     Args:
         facts: What its stand-in stands for.
         below: BentoML services that it depends on, by attribute.
+        image: How BentoML builds an image of it; the entry's counts for a whole graph.
         on_deployment: Called by BentoML in the process that is about to serve it.
     """
     definition = facts.definition
@@ -116,7 +122,6 @@ def make_service(
     if on_deployment is not None:
         namespace["dynamo_on_deployment"] = bentoml.on_deployment(on_deployment)
     stand_in = type(definition.inner.__name__, (), namespace)
-    image = None if facts.graph is None else make_image(definition.config.image)
     service: bentoml.Service[Any] = bentoml.service(image=image, **bento_options(definition))(stand_in)
     for attribute, other in below.items():
         service.dependencies[attribute] = bentoml.depends(other)

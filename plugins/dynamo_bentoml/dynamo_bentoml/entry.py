@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dynamo_core.config import ServiceConfig, load_graph_settings
+from dynamo_core.config import load_graph_settings
 from dynamo_core.graph import ServiceGraph, collect
 from dynamo_core.loader import load_graph
 
@@ -21,7 +21,6 @@ def bentoml_service(
     *,
     config_file: str | os.PathLike[str] | None = None,
     overrides: Sequence[str] = (),
-    configs: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> bentoml.Service[Any]:
     """Make the BentoML service of a graph, to be given a name in a module::
 
@@ -38,25 +37,34 @@ def bentoml_service(
         config_file: Settings of the services, as ``dynamo serve -f`` takes them; a relative path is one beside the
             calling module. Without it, ``DYNAMO_CONFIG`` names one.
         overrides: ``--Service.key=value`` each.
-        configs: Whole configurations by service (``ServiceConfig.to_data``), in place of the decorators' ones.
 
     Raises:
         GraphError: The declarations have mistakes.
         ConfigError: The configuration has.
     """
-    from dynamo_bentoml.bento_service import make_graph_service  # imports BentoML
-    from dynamo_bentoml.bento_server import prepare_to_serve  # as above
-    from dynamo_bentoml.serving import note_origin, turn_usage_reporting_off  # as above
-
     caller = sys._getframe(1).f_globals
     settings = load_graph_settings(_beside(caller, config_file), overrides, os.environ)
-    found = _find_graph(graph, settings.bindings())
-    if configs is not None:
-        found = found.with_configs({name: ServiceConfig.from_data(data) for name, data in configs.items()})
-    found = settings.apply(found)
+    found = settings.apply(_find_graph(graph, settings.bindings()))
+    return make_entry_service(found, module=caller["__name__"])
+
+
+def make_entry_service(
+    graph: ServiceGraph, *, module: str, packed: Sequence[str] = ()
+) -> bentoml.Service[Any]:
+    """Make the BentoML service of a graph that has its whole configuration.
+
+    Args:
+        graph: The graph.
+        module: Name of the module in which the service gets its name.
+        packed: Folders that an image needs before it installs packages.
+    """
+    from dynamo_bentoml.bento_server import prepare_to_serve  # imports BentoML
+    from dynamo_bentoml.bento_service import make_graph_service  # as above
+    from dynamo_bentoml.serving import note_origin, turn_usage_reporting_off  # as above
+
     turn_usage_reporting_off()
-    service = make_graph_service(found, on_deployment=lambda: prepare_to_serve(found))
-    note_origin(service, caller["__name__"])
+    service = make_graph_service(graph, packed=packed, on_deployment=lambda: prepare_to_serve(graph))
+    note_origin(service, module)
     return service
 
 

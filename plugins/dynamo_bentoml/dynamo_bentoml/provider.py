@@ -12,7 +12,14 @@ if TYPE_CHECKING:
     from dynamo_bentoml.options import BentoMLOptions
     from dynamo_core.config import ServiceConfig
     from dynamo_core.definition import DependencyDefinition, ServiceDefinition
-    from dynamo_core.provider import BoundGraph, DependencyInterface, RunningServices, ServiceInterface
+    from dynamo_core.provider import (
+        BoundGraph,
+        BuildRequest,
+        BuiltArtifact,
+        DependencyInterface,
+        RunningServices,
+        ServiceInterface,
+    )
 
 
 class BentoMLHooks:
@@ -35,6 +42,15 @@ class BentoMLHooks:
         from dynamo_bentoml.dependency import BentoMLDependency
 
         return BentoMLDependency(definition, on)
+
+    @hookimpl
+    def build_services(
+        self, services: BoundGraph, request: BuildRequest, options: BentoMLOptions
+    ) -> BuiltArtifact:
+        """Build a Bento."""
+        from dynamo_bentoml.build import build_bento
+
+        return build_bento(services, request)
 
     @hookimpl
     def run_services(

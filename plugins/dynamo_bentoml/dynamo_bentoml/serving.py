@@ -16,6 +16,7 @@ import json
 import logging
 import os
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
 
 import attrs
@@ -203,6 +204,11 @@ def turn_usage_reporting_off() -> None:
 
     os.environ.setdefault(USAGE_REPORTING, "True")
     do_not_track.cache_clear()
+
+
+def find_bento(tag: str) -> Path:
+    """Where a Bento of BentoML's store is."""
+    return Path(bentoml.get(tag).path)
 
 
 def note_origin(service: bentoml.Service[Any], module: str) -> None:
