@@ -60,8 +60,12 @@ async def wait_replaced(trial: Trial, run: Run, kill: Kill, load: Load | None = 
     return event.pid
 
 
-def check_losses(trial: Trial, load: Load, kills: Sequence[Kill], *, told_s: float = TOLD_S) -> None:
+def check_losses(
+    trial: Trial, load: Load, kills: Sequence[Kill], *, told_s: float = TOLD_S, may_time_out: bool = False
+) -> None:
     """Every failure must be the loss of a call that a killed worker had begun, told at once.
+
+    Where there may be no worker for longer than a deadline, calls may time out too.
 
     A worker that dies between taking note of a call and the first line of its method leaves no line in the service
     ledger; such a call may be lost too, but that is rare.
@@ -69,6 +73,8 @@ def check_losses(trial: Trial, load: Load, kills: Sequence[Kill], *, told_s: flo
     lines = trial.service_ledger
     latest, only_marked = 0.0, []
     for call in load.failed:
+        if may_time_out and call.outcome == "deadline":
+            continue
         if not trial.expect(
             isinstance(call.error, WorkerLostError) and call.error.begun,
             f"call {call.call_id}: {call.outcome}: {call.error}",

@@ -64,6 +64,7 @@ class Trial:
         self.seen: list[str] = []
         self.events = Events()
         self._open_runs = 0
+        self._problem_count = 0
         self._numbers = 0
         self._times: dict[str, list[float]] = {}
         os.environ["FAULTS_FOLDER"] = str(folder)
@@ -78,7 +79,9 @@ class Trial:
     def expect(self, claim: object, what: str) -> bool:
         """Take down *what* as a problem unless *claim* holds; whether it does."""
         if not claim:
-            self.problems.append(what)
+            self._problem_count += 1
+            if self._problem_count <= MOST_PROBLEMS_TOLD:
+                self.problems.append(what)
         return bool(claim)
 
     def see(self, what: str) -> None:
@@ -231,7 +234,9 @@ class Trial:
         for what, times in self._times.items():
             count = f" (longest of {len(times)})" if len(times) > 1 else ""
             self.see(f"{what} {max(times):.3f} s{count}")
+        if self._problem_count > MOST_PROBLEMS_TOLD:
+            self.problems.append(f"and {self._problem_count - MOST_PROBLEMS_TOLD} more of these")
         broken = broken_invariants(self.ledger.calls, self.service_ledger, is_timed=self.is_timed)
         self.problems += broken[:MOST_PROBLEMS_TOLD]
         if len(broken) > MOST_PROBLEMS_TOLD:
-            self.problems.append(f"and {len(broken) - MOST_PROBLEMS_TOLD} more of these")
+            self.problems.append(f"and {len(broken) - MOST_PROBLEMS_TOLD} more broken invariants")
