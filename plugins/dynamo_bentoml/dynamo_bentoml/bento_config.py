@@ -40,9 +40,7 @@ def bento_options(definition: ServiceDefinition) -> dict[str, Any]:
     }
     if config.traffic.max_concurrency is not None:
         options["traffic"]["concurrency"] = config.traffic.max_concurrency * config.workers
-    resources = {
-        name: value for name, value in attrs.asdict(config.resources).items() if value
-    }
+    resources = {name: value for name, value in attrs.asdict(config.resources).items() if value}
     if resources:
         options["resources"] = _resources(resources)
     options.update(_http(config))
@@ -72,10 +70,12 @@ def _http(config: ServiceConfig) -> dict[str, Any]:
     http = config.http
     defaults = {field.name: field.default for field in attrs.fields(type(http))}
     in_container = any(name in os.environ for name in CONTAINER_VARIABLES)
-    found: dict[str, Any] = {}
-    for name, value in (("host", "127.0.0.1" if http.host == "localhost" else http.host), ("port", http.port)):
-        if value and not (in_container and value == defaults[name]):
-            found[name] = value
+    asked = {"host": "127.0.0.1" if http.host == "localhost" else http.host, "port": http.port}
+    found: dict[str, Any] = {
+        name: value
+        for name, value in asked.items()
+        if value and not (in_container and value == defaults[name])
+    }
     if http.cors_origins:
         found["cors"] = {"enabled": True, "access_control_allow_origins": list(http.cors_origins)}
     options: dict[str, Any] = {"http": found} if found else {}

@@ -103,9 +103,12 @@ class BentoServer:
     def stop(self) -> None:
         """End; returns once everything is gone."""
         if self._thread is not None:
-            thread, supervisor = self._thread, self._supervisor
-            thread.call_soon(lambda: supervisor and supervisor.request_stop("BentoML asked"))
+            self._thread.call_soon(self._request_stop)
             self._join()
+
+    def _request_stop(self) -> None:
+        if self._supervisor is not None:
+            self._supervisor.request_stop("BentoML asked")
 
     def _join(self) -> None:
         thread, self._thread = self._thread, None
@@ -192,7 +195,9 @@ def make_bento_plan(graph: ServiceGraph, request: BentoRequest) -> RunPlan:
         StartError: A service depends on one that is neither started here nor known to be elsewhere.
     """
     services = tuple(
-        _plan_service(graph, service, request) for service in graph.services if service.name in request.workers
+        _plan_service(graph, service, request)
+        for service in graph.services
+        if service.name in request.workers
     )
     return RunPlan(
         graph=graph.name,

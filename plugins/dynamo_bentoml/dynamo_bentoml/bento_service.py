@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import attrs
@@ -93,7 +94,7 @@ def make_graph_service(
 
 def make_service(
     facts: StandInFacts,
-    below: Mapping[str, bentoml.Service[Any]] = {},  # noqa: B006  # it is only read
+    below: Mapping[str, bentoml.Service[Any]] = MappingProxyType({}),
     *,
     image: bentoml.images.Image | None = None,
     on_deployment: Callable[[], None] | None = None,
@@ -188,9 +189,9 @@ def _make_method(service: str, endpoint: EndpointDefinition) -> Any:
     method.__name__ = endpoint.name
     method.__qualname__ = f"{service}.{endpoint.name}"
     method.__doc__ = endpoint.doc
-    return bentoml.api(
-        route=f"{ROUTES}{endpoint.name}", input_spec=inputs, output_spec=make_output(codec)
-    )(method)
+    return bentoml.api(route=f"{ROUTES}{endpoint.name}", input_spec=inputs, output_spec=make_output(codec))(
+        method
+    )
 
 
 def _body(codec: EndpointCodec, names: Mapping[str, str], fields: Mapping[str, Any]) -> bytes:

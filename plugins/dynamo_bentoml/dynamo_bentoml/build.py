@@ -135,7 +135,11 @@ def _write_bentofile(stage: Path, graph: BoundGraph, request: BuildRequest) -> N
         for wheel in request.wheels:
             shutil.copy2(wheel, stage / WHEELS / wheel.name)
             wheels.append(f"./{WHEELS}/{wheel.name}")
-    own = [] if any(wheel.name.startswith("dynamo_bentoml-") for wheel in request.wheels) else [_own_requirement()]
+    own = (
+        []
+        if any(wheel.name.startswith("dynamo_bentoml-") for wheel in request.wheels)
+        else [_own_requirement()]
+    )
     content: dict[str, Any] = {
         "service": f"{MODULE}:service",
         "include": ["*"],

@@ -22,7 +22,9 @@ def bentoml_service(
     config_file: str | os.PathLike[str] | None = None,
     overrides: Sequence[str] = (),
 ) -> bentoml.Service[Any]:
-    """Make the BentoML service of a graph, to be given a name in a module::
+    """Make the BentoML service of a graph, to be given a name in a module.
+
+    Such a module is all that BentoML's commands need::
 
         from dynamo_bentoml import bentoml_service
         from graph import Frontend

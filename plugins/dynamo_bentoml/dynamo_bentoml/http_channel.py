@@ -44,9 +44,7 @@ class HttpChannel(Channel):
         transport: For tests; None goes over the network.
     """
 
-    def __init__(
-        self, service: str, url: str, *, transport: httpx.AsyncBaseTransport | None = None
-    ) -> None:
+    def __init__(self, service: str, url: str, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._service = service
         self._url = url.rstrip("/")
         self._client = httpx.AsyncClient(
@@ -192,7 +190,9 @@ class HttpChannel(Channel):
             "kind": kind,
             "service": problem.get("service"),
             "endpoint": problem.get("endpoint"),
-            "problems": {each.get("parameter"): each.get("detail") for each in errors if isinstance(each, dict)},
+            "problems": {
+                each.get("parameter"): each.get("detail") for each in errors if isinstance(each, dict)
+            },
             "message": detail,
             "reason": detail,
             "type_name": kind,

@@ -88,7 +88,11 @@ class HttpValues:
         found: list[tuple[str, str]] = []
         for name, value in given.items():
             plain = json.loads(self._writers[name].encode_json_result(value))
-            fields = plain.items() if self._codec.takes_model_as_body and isinstance(plain, dict) else [(name, plain)]
+            fields = (
+                plain.items()
+                if self._codec.takes_model_as_body and isinstance(plain, dict)
+                else [(name, plain)]
+            )
             for key, each in fields:
                 found += [(key, _text(item)) for item in (each if isinstance(each, list) else [each])]
         return tuple(found)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from typing import TYPE_CHECKING
 
 from dynamo_core.logs.lines import lost_line, size_of
-from dynamo_core.logs.rendering import has_colours, render_text
+from dynamo_core.logs.rendering import has_colours, render_json, render_text
 from dynamo_core.logs.spool import Spool, write_all
 
 if TYPE_CHECKING:
@@ -20,11 +21,13 @@ class LinePrinter:
 
     Args:
         descriptor: Where to.
+        is_json: Whether each line is a JSON object, instead of a text.
     """
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, *, is_json: bool = False) -> None:
         self._descriptor = descriptor
-        self._in_colour = has_colours(descriptor)
+        in_colour = not is_json and has_colours(descriptor)
+        self._render = render_json if is_json else functools.partial(render_text, in_colour=in_colour)
         self._spool: Spool[Sequence[LogLine]] = Spool(self._write, name="dynamo-output")
 
     def show(self, lines: Sequence[LogLine]) -> None:
@@ -40,5 +43,4 @@ class LinePrinter:
             batches.append([lost_line(dropped, "the output is read too slowly")])
         with contextlib.suppress(OSError):  # nobody reads any more: output is lost, services go on
             for lines in batches:
-                text = render_text(lines, in_colour=self._in_colour)
-                write_all(self._descriptor, text.encode("utf-8", "backslashreplace"))
+                write_all(self._descriptor, self._render(lines).encode("utf-8", "backslashreplace"))

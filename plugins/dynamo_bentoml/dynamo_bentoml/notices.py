@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dynamo_bentoml.elsewhere import UNIX
 from dynamo_core.provider import ServiceEvent
 
 if TYPE_CHECKING:
@@ -40,6 +41,6 @@ def find_notices(definition: ServiceDefinition, config: ServiceConfig) -> Iterat
             f"batching of {', '.join(batchable)}: BentoML decides how long a call waits for others "
             "(traffic.max_batch_wait_s is ignored)"
         )
-    elsewhere = [edge for edge in definition.dependencies.values() if edge.url is not None]
-    for edge in elsewhere:
-        yield f"{edge.attribute}: called over HTTP at {edge.url}, its @api endpoints only (emulated)"
+    for edge in definition.dependencies.values():
+        if edge.url is not None and not edge.url.startswith(UNIX):
+            yield f"{edge.attribute}: called over HTTP at {edge.url}, its @api endpoints only (emulated)"

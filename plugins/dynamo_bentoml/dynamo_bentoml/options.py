@@ -7,7 +7,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import attrs
-from attrs.validators import gt, optional
+from attrs.validators import ge, gt, in_, instance_of, optional
+
+from dynamo_core.logs.settings import DEFAULT_KEEP, DEFAULT_MAX_BYTES, LOWEST_LIMIT, LogFileSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +29,10 @@ class BentoMLOptions:
         startup_timeout_s: Seconds that ``run_services`` waits for the whole graph to be ready;
             None leaves it to the services' own limits.
         access_log: Whether workers log every HTTP request as BentoML does.
+        log_format: How the lines of workers are shown: ``text``, or ``json`` for one object a line.
+        log_dir: Directory for log files, one per service, beside what is shown; None for none.
+        log_max_bytes: Bytes that a log file may have before the next one is begun.
+        log_keep: How many log files before the present one are kept.
     """
 
     env_vars: Mapping[str, str] = attrs.field(default=None, converter=_variables)
@@ -34,4 +40,22 @@ class BentoMLOptions:
     startup_timeout_s: float | None = attrs.field(
         default=None, converter=attrs.converters.optional(float), validator=optional(gt(0))
     )
-    access_log: bool = attrs.field(default=False, validator=attrs.validators.instance_of(bool))
+    access_log: bool = attrs.field(default=False, validator=instance_of(bool))
+    log_format: str = attrs.field(default="text", validator=in_(("text", "json")))
+    log_dir: Path | None = attrs.field(default=None, converter=attrs.converters.optional(Path))
+    log_max_bytes: int = attrs.field(
+        default=DEFAULT_MAX_BYTES, validator=[instance_of(int), ge(LOWEST_LIMIT)]
+    )
+    log_keep: int = attrs.field(default=DEFAULT_KEEP, validator=[instance_of(int), ge(0)])
+
+    @property
+    def log_files(self) -> LogFileSettings | None:
+        """Where lines are written to besides; None for nowhere."""
+        if self.log_dir is None:
+            return None
+        return LogFileSettings(
+            directory=str(self.log_dir),
+            max_bytes=self.log_max_bytes,
+            keep=self.log_keep,
+            as_json=self.log_format == "json",
+        )

@@ -14,10 +14,10 @@ from dynamo_core.errors import NotImportableError
 
 if TYPE_CHECKING:
     from dynamo_bentoml.options import BentoMLOptions
-    from dynamo_bentoml.service import BentoMLService
     from dynamo_core.config import ServiceConfig
     from dynamo_core.definition import ServiceDefinition
     from dynamo_core.import_target import ImportTarget
+    from dynamo_core.logs.settings import LogFileSettings
     from dynamo_core.provider import BoundGraph
 
 _NO_VARIABLES: Final[Mapping[str, str]] = MappingProxyType({})
@@ -98,6 +98,7 @@ class RunPlan:
         working_dir: Where workers run.
         sys_path: The caller's import path, which workers take over.
         source: What ``bentoml serve`` was asked to serve.
+        log_files: Where workers' lines are written to, beside what is shown.
     """
 
     graph: str
@@ -106,6 +107,7 @@ class RunPlan:
     working_dir: str
     sys_path: tuple[str, ...]
     source: BentoSource = BentoSource()
+    log_files: LogFileSettings | None = None
 
     def service(self, name: str) -> ServicePlan:
         """The service of that name."""
@@ -151,6 +153,7 @@ def make_plan(graph: BoundGraph, options: BentoMLOptions) -> RunPlan:
         services=tuple(services),
         working_dir=str(working_dir),
         sys_path=caller_path(),
+        log_files=options.log_files,
     )
 
 
@@ -201,5 +204,5 @@ def http_address(definition: ServiceDefinition, *, is_entry: bool) -> HttpAddres
 
 
 def caller_path() -> tuple[str, ...]:
-    """This process's import path, with nothing in it that depends on where a process runs."""
+    """The import path of this process, with nothing in it that depends on where a process runs."""
     return tuple(entry or str(Path.cwd()) for entry in sys.path)

@@ -36,7 +36,8 @@ async def run_services(graph: BoundGraph, options: BentoMLOptions) -> AsyncItera
     with contextlib.ExitStack() as stack:
         show_lines = graph.show_lines
         if show_lines is None:
-            show_lines = stack.enter_context(contextlib.closing(LinePrinter(STANDARD_ERROR))).show
+            printer = LinePrinter(STANDARD_ERROR, is_json=options.log_format == "json")
+            show_lines = stack.enter_context(contextlib.closing(printer)).show
         async with _running(SupervisorThread(plan, graph.emit, show_lines), graph, options) as run:
             yield run
 
@@ -65,9 +66,7 @@ async def _running(
         raise failure
 
 
-async def _wait_ready(
-    supervisor: SupervisorThread, graph: BoundGraph, options: BentoMLOptions
-) -> BentoMLRun:
+async def _wait_ready(supervisor: SupervisorThread, graph: BoundGraph, options: BentoMLOptions) -> BentoMLRun:
     limit_s = options.startup_timeout_s
     try:
         async with asyncio.timeout(limit_s):

@@ -100,9 +100,7 @@ class BentoMLRun(RunningServices):
             raise ServiceUnavailableError(found.name, "its run has ended")
         if found.name not in self._clients:
             channel = SlotChannel(found.name, run_id=self.run_id)
-            self._loop.call_soon_threadsafe(
-                channel.set_members, self._supervisor.members.get(found.name, ())
-            )
+            self._loop.call_soon_threadsafe(channel.set_members, self._supervisor.members.get(found.name, ()))
             self._channels[found.name] = channel
             self._clients[found.name] = make_client(found.inner, found.definition, channel, self._loop)
         return self._clients[found.name]

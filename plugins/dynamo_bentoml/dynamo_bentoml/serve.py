@@ -56,7 +56,7 @@ def serve_services(graph: BoundGraph, options: BentoMLOptions) -> int:
     if graph.show_lines is not None:
         asyncio.run(supervise(graph.show_lines))
         return EXIT_OK
-    with contextlib.closing(LinePrinter(STANDARD_ERROR)) as printer:
+    with contextlib.closing(LinePrinter(STANDARD_ERROR, is_json=options.log_format == "json")) as printer:
         asyncio.run(supervise(printer.show))
     return EXIT_OK
 

@@ -10,7 +10,6 @@ worker within ten seconds.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import json
 import logging
@@ -25,6 +24,8 @@ import bentoml
 from dynamo_bentoml.supervisor.environment import USAGE_REPORTING
 
 if TYPE_CHECKING:
+    import contextlib
+
     from starlette.applications import Starlette
 
 logger = logging.getLogger(__name__)
@@ -91,7 +92,7 @@ def make_application(
 def _log_as_bentoml_does() -> None:
     from bentoml._internal.log import configure_server_logging
 
-    configure_server_logging()
+    configure_server_logging()  # type: ignore[no-untyped-call]  # BentoML's own
     for found in logging.root.manager.loggerDict.values():
         if isinstance(found, logging.Logger):
             found.disabled = False  # BentoML's configuration turns off whatever it does not name
@@ -125,7 +126,7 @@ class BatchDispatcher:
 
         self._run = run
         self._sizes = _batch_sizes(service, endpoint)
-        self._dispatcher = CorkDispatcher(
+        self._dispatcher: CorkDispatcher[Sequence[Any], list[Any]] = CorkDispatcher(
             max_latency_in_ms=max(1, int(patience_s * 1000)),
             max_batch_size=max_batch,
             fallback=_drop,
@@ -289,14 +290,21 @@ def replace_next_arbiter(services: Collection[str], make: ArbiterMaker) -> None:
     originals = circus.Arbiter, circus.ThreadedArbiter
 
     def take(is_threaded: bool, watchers: list[Any], **options: Any) -> Any:
-        circus.Arbiter, circus.ThreadedArbiter = originals
+        _set_arbiters(*originals)
         request = _read_request(watchers, options)
         if request is None or not set(request.workers) <= set(services):
             return originals[is_threaded](watchers, **options)
         return make(request, is_threaded)
 
-    circus.Arbiter = functools.partial(take, False)
-    circus.ThreadedArbiter = functools.partial(take, True)
+    _set_arbiters(functools.partial(take, False), functools.partial(take, True))
+
+
+def _set_arbiters(plain: Any, threaded: Any) -> None:
+    """Change what BentoML builds as an arbiter, for the next time that it does."""
+    from bentoml._internal.utils import circus
+
+    circus.Arbiter = plain  # type: ignore[misc]  # BentoML offers no other place
+    circus.ThreadedArbiter = threaded  # type: ignore[misc]
 
 
 def _read_request(watchers: list[Any], options: Mapping[str, Any]) -> BentoRequest | None:

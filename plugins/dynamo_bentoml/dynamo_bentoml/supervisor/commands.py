@@ -89,6 +89,4 @@ class RunCommands:
 def _refuse_given_up(group: ServiceGroup) -> None:
     for slot in group.slots:
         if slot.is_given_up:
-            raise ServiceFailedError(
-                group.name, slot.last_cause, slot=slot.index, last_lines=slot.last_lines
-            )
+            raise ServiceFailedError(group.name, slot.last_cause, slot=slot.index, last_lines=slot.last_lines)

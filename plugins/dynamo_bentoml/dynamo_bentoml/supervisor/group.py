@@ -317,7 +317,7 @@ class ServiceGroup:
         waiting = list(processes)
         for process in waiting:
             process.stop()
-        ended = asyncio.gather(*(process.has_ended.wait() for process in waiting))
+        ended = asyncio.ensure_future(_wait_all([process.has_ended for process in waiting]))
         hurrying = asyncio.ensure_future(self._hurried.wait())
         grace_s = self._supervision.stop_timeout_s + KILL_MARGIN_S
         try:
@@ -331,3 +331,9 @@ class ServiceGroup:
         finally:
             hurrying.cancel()
             ended.cancel()
+
+
+async def _wait_all(events: list[asyncio.Event]) -> bool:
+    for event in events:
+        await event.wait()
+    return True

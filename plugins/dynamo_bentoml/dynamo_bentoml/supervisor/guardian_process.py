@@ -58,7 +58,8 @@ def kill_marked(marks: list[str]) -> int:
     wanted = [f"\0{OWNER_VARIABLE}={mark}".encode() for mark in marks]
     killed = 0
     for _ in range(PASSES):
-        found = sum(_kill_if_marked(int(name), wanted) for name in os.listdir("/proc") if name.isdigit())
+        numbers = [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208  # no pathlib here
+        found = sum(_kill_if_marked(number, wanted) for number in numbers)
         if not found:
             break
         killed += found

@@ -94,7 +94,9 @@ class WorkerOutput:
     def finish(self) -> None:
         """Take what is still in the pipes, and close them; the worker has ended."""
         for descriptor in list(self._open):
-            for _ in range(LAST_READS):  # something that the worker left behind may hold the pipe and write on
+            for _ in range(
+                LAST_READS
+            ):  # something that the worker left behind may hold the pipe and write on
                 if descriptor not in self._open or not self._read(descriptor):
                     break
             self._close(descriptor)

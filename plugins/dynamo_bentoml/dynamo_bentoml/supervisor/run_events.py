@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dynamo_bentoml.supervisor.report import RunReport
     from dynamo_bentoml.supervisor.slot import Slot
     from dynamo_core.control import RunDirectory
+    from dynamo_core.logs.files import LogFiles
     from dynamo_core.logs.lines import LineBatch
     from dynamo_core.provider import RunStatus
     from dynamo_core.provider.events import ServiceEventKind
@@ -73,6 +74,7 @@ class RunEvents:
         self.is_stopping = False
         self.stop_requested = asyncio.Event()
         self.http_listeners: dict[str, HttpListener] = {}
+        self.log_files: LogFiles | None = None
         self.sweep_due = asyncio.Event()
         self.dead_owners: set[str] = set()
         self.emit = emit
@@ -177,6 +179,8 @@ class RunEvents:
         """A worker has written lines."""
         self.book.write(lines)
         self._show_lines(lines)
+        if self.log_files is not None:
+            self.log_files.write(lines)
 
     def spawned(self, group: ServiceGroup, process: WorkerProcess) -> None:
         """A worker runs."""

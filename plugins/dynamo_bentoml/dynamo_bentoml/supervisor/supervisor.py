@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +24,8 @@ from dynamo_bentoml.supervisor.report import RunReport
 from dynamo_bentoml.supervisor.run_events import LinesListener, MembersListener, RunEvents
 from dynamo_core.control import RunDirectory, sweep_dead_runs
 from dynamo_core.control.server import ControlServer
+from dynamo_core.logs.directory import LogDirectory
+from dynamo_core.logs.files import LogFiles
 from dynamo_core.provider import LogLine, Member, ServiceEvent
 
 if TYPE_CHECKING:
@@ -98,6 +101,10 @@ class Supervisor(RunEvents):
 
     def _open(self, stack: contextlib.ExitStack) -> None:
         """Make what workers need before any of them is started; all of it is let go by *stack*."""
+        if self.plan.log_files is not None:
+            directory = LogDirectory.open(Path(self.plan.log_files.directory))
+            self.log_files = LogFiles(directory, self.plan.log_files)
+            stack.callback(self.log_files.close)
         sweep_dead_runs(environ=self._environ)
         self.directory = stack.enter_context(RunDirectory.create(environ=self._environ))
         self.report = RunReport(self.plan, self.directory)

@@ -87,7 +87,9 @@ class JsonOnly:
 def _is_json(scope: Scope) -> bool:
     types = [value for name, value in scope["headers"] if name == b"content-type"]
     encodings = [value for name, value in scope["headers"] if name == b"content-encoding"]
-    return len(types) == 1 and types[0].split(b";")[0].strip().lower() == b"application/json" and not encodings
+    return (
+        len(types) == 1 and types[0].split(b";")[0].strip().lower() == b"application/json" and not encodings
+    )
 
 
 def make_http_application(

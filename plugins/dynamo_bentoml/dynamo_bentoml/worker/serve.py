@@ -7,7 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
 from dynamo_bentoml.bento_service import StandInFacts, facts_of, make_service
-from dynamo_bentoml.http_channel import HttpChannel
+from dynamo_bentoml.elsewhere import open_channel
 from dynamo_bentoml.serving import make_application
 from dynamo_bentoml.worker.batching import Batching
 from dynamo_bentoml.worker.bento_calls import HostEndpoints
@@ -58,7 +58,7 @@ async def _clients_elsewhere(assignment: Assignment) -> AsyncIterator[dict[str, 
     async with contextlib.AsyncExitStack() as stack:
         clients: dict[str, object] = {}
         for attribute, (url, definition) in assignment.elsewhere.items():
-            channel = HttpChannel(definition.name, url)
+            channel = open_channel(definition.name, url)
             stack.push_async_callback(channel.aclose)
             clients[attribute] = make_client(definition.inner, definition, channel, loop)
         yield clients
@@ -114,9 +114,7 @@ class Worker:
         facts.endpoints = HostEndpoints(host)
         bento.add_asgi_middleware(CoreIngress, host=host, definition=assignment.definition)
         orders = assignment.orders
-        app = make_application(
-            bento, slot=host.slot, is_entry=orders.is_entry, access_log=orders.access_log
-        )
+        app = make_application(bento, slot=host.slot, is_entry=orders.is_entry, access_log=orders.access_log)
         async with app.router.lifespan_context(app):
             yield make_http_application(bento, host, assignment.definition, app)
 
@@ -130,7 +128,9 @@ class Worker:
             async with asyncio.TaskGroup() as tasks:
                 if bootstrap.http_fd is not None:
                     sockets = [adopt_socket(bootstrap.http_fd)]
-                    serving = serve_http(application, sockets, host.config.http, stop=http_stop, grace_s=grace_s)
+                    serving = serve_http(
+                        application, sockets, host.config.http, stop=http_stop, grace_s=grace_s
+                    )
                     tasks.create_task(serving, name="http")
                 try:
                     if await _unless(self._stop, health.wait_ready(host, self._tell)):

@@ -107,7 +107,9 @@ def _load_from_bento(
     bento = load_service(orders.identifier, orders.arguments, bootstrap.service)
     facts = facts_of(bento)
     if facts is None or facts.graph is None:
-        raise StartError(bootstrap.service, f"{orders.identifier} was loaded again and is another service now")
+        raise StartError(
+            bootstrap.service, f"{orders.identifier} was loaded again and is another service now"
+        )
     config = ServiceConfig.from_data(bootstrap.config)
     facts.definition = attrs.evolve(facts.definition, config=config)
     dependencies = {
