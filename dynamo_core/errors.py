@@ -352,6 +352,7 @@ class HookError(ProviderError):
         super().__init__(f"provider {provider!r}, hook {hook!r}: {message}")
         self.provider = provider
         self.hook = hook
+        self.message = message
 
 
 class UnsupportedOperationError(ProviderError):

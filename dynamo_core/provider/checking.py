@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dynamo_core.provider.importing import mend_command
 
@@ -26,6 +26,24 @@ _CHILD: Final = (
     "import json, sys; data = json.loads(sys.stdin.readline()); sys.path[:] = data['path']; "
     "from dynamo_core.provider.checking_child import check; check(data)"
 )
+
+
+class Finding(NamedTuple):
+    """Something that a closer look has found.
+
+    Attributes:
+        severity: ``error`` for what keeps it from working, ``warning`` for what an author wants to know.
+        what: What it is.
+        remedy: What to do about it; may be empty.
+    """
+
+    severity: str
+    what: str
+    remedy: str = ""
+
+    def to_data(self) -> dict[str, str]:
+        """The finding as data that JSON can hold."""
+        return self._asdict()
 
 
 class Fault(NamedTuple):
@@ -58,13 +76,35 @@ def check_providers(
         return list(pool.map(lambda candidate: _check(candidate, timeout_s), candidates))
 
 
+def examine_provider(candidate: ProviderCandidate, *, timeout_s: float = CHECK_TIMEOUT_S) -> list[Finding]:
+    """Import one provider in a process of its own, and take a closer look at its hooks, options and manifest.
+
+    Args:
+        candidate: A provider whose metadata is sound.
+        timeout_s: Seconds it may take; then its process is killed.
+
+    Returns:
+        What is wrong with it, errors first; empty when nothing is.
+    """
+    answer = _ask(candidate, timeout_s, is_close=True)
+    if isinstance(answer, Fault):
+        return [Finding("error", answer.cause, answer.remedy)]
+    return [Finding(*finding) for finding in answer["findings"]]
+
+
 def _check(candidate: ProviderCandidate, timeout_s: float) -> Fault | None:
+    answer = _ask(candidate, timeout_s)
+    return answer if isinstance(answer, Fault) else None
+
+
+def _ask(candidate: ProviderCandidate, timeout_s: float, *, is_close: bool = False) -> dict[str, Any] | Fault:
     request = {
         "path": sys.path,
         "name": candidate.name,
         "value": candidate.value,
         "distribution": candidate.distribution,
         "version": candidate.version,
+        "is_close": is_close,
     }
     process = subprocess.Popen(  # this interpreter, on our own text
         [sys.executable, "-c", _CHILD],
@@ -80,11 +120,11 @@ def _check(candidate: ProviderCandidate, timeout_s: float) -> Fault | None:
     finally:
         _end(process)
     try:
-        answer = json.loads(output)
+        answer: dict[str, Any] = json.loads(output)
     except ValueError:
         cause = f"importing it ended its process with status {process.returncode}"
         return Fault(cause, mend_command(candidate.distribution))
-    return None if answer["cause"] is None else Fault(answer["cause"], answer["remedy"])
+    return answer if answer["cause"] is None else Fault(answer["cause"], answer["remedy"])
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

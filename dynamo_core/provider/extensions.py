@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import logging
+from typing import TYPE_CHECKING, Final
 
 from dynamo_core import environment
-from dynamo_core.errors import BrokenProviderError, ProviderError
-from dynamo_core.provider.discovery import InstalledEntryPoint, discover_extensions
+from dynamo_core.errors import BrokenProviderError, ConfigError, HookError, ProviderError
+from dynamo_core.provider.allowing import find_allow_list
+from dynamo_core.provider.discovery import EXTENSIONS_GROUP, InstalledEntryPoint, discover_extensions
 from dynamo_core.provider.importing import describe, import_entry_point
 from dynamo_core.provider.manager import Extension
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
+
+    from dynamo_core.provider.manager import HookManager
+
+logger = logging.getLogger(__name__)
+
+_YES: Final = ("1", "true", "yes", "on")
+_NO: Final = ("", "0", "false", "no", "off")
 
 
 class BrokenExtensionError(ProviderError):
-    """An installed extension cannot be used, and nothing runs without somebody deciding about it."""
+    """An installed extension cannot be used; it is left out, or ends the command where that is to be strict."""
 
     def __init__(self, name: str, *, distribution: str, cause: str) -> None:
         super().__init__(
@@ -27,19 +37,80 @@ class BrokenExtensionError(ProviderError):
         self.cause = cause
 
 
-def load_extensions(environ: Mapping[str, str]) -> list[Extension]:
-    """Import every installed extension that is not disabled.
+def add_extensions(
+    manager: HookManager, environ: Mapping[str, str], cwd: Path, *, is_strict: bool | None = None
+) -> list[BrokenExtensionError]:
+    """Import every extension that is allowed and not disabled, and put it around the hooks.
 
     Args:
-        environ: The environment; ``DYNAMO_DISABLE_PLUGINS`` holds names separated by commas, or ``all``.
+        manager: Holds the provider's hooks.
+        environ: The environment; ``DYNAMO_DISABLE_PLUGINS`` holds names, ``distribution:name`` or plain, separated by
+            commas, or ``all``.
+        cwd: Where the search for the project's allow list begins.
+        is_strict: Whether a broken one is an error; None asks ``DYNAMO_STRICT``.
+
+    Returns:
+        What is wrong with those that are left out; each is logged as a warning too.
 
     Raises:
-        BrokenExtensionError: One cannot be imported or built.
+        BrokenExtensionError: One cannot be imported, built or registered, and that is to be strict.
+        ConfigError: The allow list or ``DYNAMO_STRICT`` is wrong.
+    """
+    strict = is_on(environ, environment.STRICT) if is_strict is None else is_strict
+    broken: list[BrokenExtensionError] = []
+    for found in find_extensions(environ, cwd):
+        try:
+            _add(manager, found)
+        except BrokenExtensionError as exc:
+            if strict:
+                raise
+            logger.warning("left out: %s", exc)
+            broken.append(exc)
+    return broken
+
+
+def find_extensions(environ: Mapping[str, str], cwd: Path) -> list[InstalledEntryPoint]:
+    """Extensions that are allowed and not disabled; nothing is imported.
+
+    Raises:
+        ConfigError: The allow list is wrong.
     """
     disabled = {name.strip() for name in environ.get(environment.DISABLE_PLUGINS, "").split(",")}
     if "all" in disabled:
         return []
-    return [_load(found) for found in discover_extensions() if found.name not in disabled]
+    installed = discover_extensions()
+    if not installed:
+        return []
+    allowed = find_allow_list(environ, cwd)
+    return [
+        found
+        for found in installed
+        if not disabled & {found.name, f"{found.distribution}:{found.name}"}
+        and allowed.allows(EXTENSIONS_GROUP, found.distribution)
+    ]
+
+
+def is_on(environ: Mapping[str, str], variable: str) -> bool:
+    """Whether a variable says yes; one that is not set, or empty, says no.
+
+    Raises:
+        ConfigError: It says something else.
+    """
+    text = environ.get(variable, "").strip().lower()
+    if text in _YES or text in _NO:
+        return text in _YES
+    raise ConfigError(f"{variable} must be one of {', '.join((*_YES, *_NO[1:]))}, got {environ[variable]!r}")
+
+
+def _add(manager: HookManager, found: InstalledEntryPoint) -> None:
+    extension = _load(found)
+    try:
+        manager.add_extension(extension)
+    except HookError as exc:
+        cause = f"hook {exc.hook!r}: {exc.message}"
+        raise BrokenExtensionError(found.name, distribution=found.distribution, cause=cause) from exc
+    except Exception as exc:  # what is asked for its hooks is the extension's object
+        raise BrokenExtensionError(found.name, distribution=found.distribution, cause=describe(exc)) from exc
 
 
 def _load(found: InstalledEntryPoint) -> Extension:

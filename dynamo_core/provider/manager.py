@@ -68,7 +68,20 @@ class HookManager:
         if missing:
             raise HookError(provider, missing[0], "it is not implemented; mark it with @hookimpl")
         for extension in extensions:
+            self.add_extension(extension)
+
+    def add_extension(self, extension: Extension) -> None:
+        """Put one more extension around the hooks; one that does not fit leaves no trace.
+
+        Raises:
+            HookError: A hook of it is misspelt, or its arguments do not fit.
+        """
+        try:
             self._register(extension.name, extension.hooks)
+        except BaseException:
+            if self._manager.get_plugin(extension.name) is extension.hooks:
+                self._manager.unregister(extension.hooks)
+            raise
 
     def _register(self, plugin: str, hooks: object) -> None:
         for name in dir(hooks):
@@ -190,6 +203,10 @@ class HookManager:
                 logger.exception("%s failed to hear of %s", implementation.plugin_name, event.kind)
 
     def _wrong(self, hook: str, result: object, wanted: str) -> HookError:
+        around = [each.plugin_name for each in self._manager.hook.__dict__[hook].get_hookimpls()]
+        around.remove(self.provider)
+        if around:  # one of them may have changed the answer
+            wanted = f"{wanted} (extensions around it: {', '.join(around)})"
         if result is None:
             return HookError(self.provider, hook, f"nobody answered: it returned None, wanted {wanted}")
         if inspect.iscoroutine(result):
@@ -210,6 +227,8 @@ def _check_hook(plugin: str, hook: str, implementation: Callable[..., Any]) -> N
         nearest = difflib.get_close_matches(hook, HOOK_NAMES, 1)
         hint = f", did you mean {nearest[0]!r}?" if nearest else ""
         raise HookError(plugin, hook, f"there is no such hook{hint} (hooks: {', '.join(HOOK_NAMES)})")
+    if inspect.iscoroutinefunction(implementation) or inspect.isasyncgenfunction(implementation):
+        raise HookError(plugin, hook, "it must be a plain function, not async")
     known = list(inspect.signature(getattr(ProviderHooks, hook)).parameters)[1:]
     for parameter in inspect.signature(implementation).parameters.values():
         if parameter.kind not in _NAMED:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -41,11 +42,17 @@ class Program:
     @property
     def manager(self) -> HookManager:
         """The provider's hooks with the installed extensions around them."""
+        return self.open_manager()
+
+    def open_manager(self, *, is_strict: bool | None = None) -> HookManager:
+        """The same; the first use decides whether a broken extension is an error, None by the environment."""
         if self._manager is None:
-            from dynamo_core.provider.extensions import load_extensions  # imports extensions
+            from dynamo_core.provider.extensions import add_extensions  # imports extensions
 
             self.check_contract()
-            self._manager = HookManager(self.name, self._target.hooks(), load_extensions(os.environ))
+            manager = HookManager(self.name, self._target.hooks())
+            add_extensions(manager, os.environ, Path.cwd(), is_strict=is_strict)
+            self._manager = manager
         return self._manager
 
     def check_contract(self) -> None:

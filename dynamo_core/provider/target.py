@@ -125,14 +125,18 @@ class DeploymentTarget(ABC):
         return read_options(self.name, self.options_type, options)
 
     @final
-    def hook_manager(self) -> HookManager:
+    def hook_manager(self, *, is_strict: bool | None = None) -> HookManager:
         """The hooks, with the installed extensions around them; loads those on first use.
+
+        Args:
+            is_strict: Whether a broken extension is an error, and not left out with a warning; None asks
+                ``DYNAMO_STRICT``. The first use decides.
 
         Raises:
             HookError: A hook does not fit the contract.
-            BrokenExtensionError: An extension cannot be imported.
+            BrokenExtensionError: An extension cannot be used, and that is to be strict.
         """
-        return self._program.manager
+        return self._program.open_manager(is_strict=is_strict)
 
     @final
     def check_hooks(self) -> None:
