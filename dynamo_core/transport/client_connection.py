@@ -33,6 +33,7 @@ from dynamo_core.transport.messages import (
     encode_call_head,
     timeout_to_ms,
 )
+from dynamo_core.transport.slot_health import SlotHealth
 
 if TYPE_CHECKING:
     import asyncio
@@ -92,6 +93,7 @@ class ClientConnection(FramedConnection):
         is_leaving: Whether it takes no new calls, and closes after the last one.
         on_change: Called when it has become usable or unusable; the owner sets it.
         lost_reason: Why the connection is gone; None while it is there.
+        health: How well it answers, as its channel has found.
     """
 
     def __init__(
@@ -109,6 +111,7 @@ class ClientConnection(FramedConnection):
         self.streams: dict[int, ClientStream] = {}
         self.is_leaving = False
         self.lost_reason: str | None = None
+        self.health = SlotHealth()
         self._page = page
         self._safe_bytes = welcome.max_frame_bytes - MAX_METADATA_BYTES - LARGEST_NAME_BYTES
         self._begun: set[int] = set()

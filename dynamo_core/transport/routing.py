@@ -18,7 +18,7 @@ class Router:
     __slots__ = ("_turn",)
 
     def __init__(self) -> None:
-        self._turn = -1
+        self._turn = random.randrange(1 << 16)  # noqa: S311  # or all new callers would begin with the same slot
 
     def pick(self, usable: Sequence[ClientConnection], routing: Routing) -> ClientConnection | None:
         """Pick one of *usable*; None when there is none that *routing* allows.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from dynamo_core.channel import Buffer, CallOptions, Channel, Routing
 from dynamo_core.errors import (
+    CallError,
     CallTimeoutError,
     OverloadedError,
     ServiceUnavailableError,
@@ -19,6 +20,7 @@ from dynamo_core.transport.limits import DEFAULT_LIMITS, TransportLimits
 from dynamo_core.transport.messages import MAX_OPEN_CALLS, encode_metadata
 from dynamo_core.transport.retry_budget import RetryBudget
 from dynamo_core.transport.routing import Router
+from dynamo_core.transport.slot_health import SlotJudge
 from dynamo_core.transport.slot_link import SlotLink
 
 if TYPE_CHECKING:
@@ -43,6 +45,9 @@ class SlotChannel(Channel):
     from the moment on at which its connection ends or its worker says that it goes away. Calls for which there is
     no slot wait, first come first served.
 
+    A slot that answers worse than the others loses its share of the calls until it is well again; a call that
+    names its slot goes there all the same.
+
     A call whose worker is lost is made again on another slot if it had not begun; else only if its endpoint is
     idempotent, within a budget, and for a stream only if none of its items was delivered.
 
@@ -63,6 +68,7 @@ class SlotChannel(Channel):
         self._usable: list[ClientConnection] = []
         self._waiting: dict[asyncio.Future[None], None] = {}
         self._router = Router()
+        self._judge = SlotJudge(service)
         self._budget = RetryBudget()
         self._settle_timer: asyncio.TimerHandle | None = None
         self._has_settled = False
@@ -123,6 +129,7 @@ class SlotChannel(Channel):
                 return
             self._has_settled = True
         self._usable = usable
+        self._judge.compare(usable)
         if usable or any(link.refusal is not None for link in self._links.values()):
             self._wake()
 
@@ -144,16 +151,19 @@ class SlotChannel(Channel):
             CallError: What the worker answered.
         """
         timeout_s = options.timeout_s
-        deadline = None if timeout_s is None else _monotonic() + timeout_s
+        judge = self._judge
+        began = _monotonic() if timeout_s is not None or judge.is_needed else 0.0
+        deadline = None if timeout_s is None else began + timeout_s
         metadata = encode_metadata(options.metadata) if options.metadata else b""
         routing = options.routing
         name = endpoint.name.encode()
         budget = self._budget
         moves = 0
         while True:
-            connection = self._router.pick(self._usable, routing)
+            connection = self._pick_fit(routing) if judge.out else self._router.pick(self._usable, routing)
             if connection is None:
                 connection = await self._wait_for_slot(endpoint, options, deadline)
+                began = _monotonic()
             budget.calls += 1
             try:
                 number, future = connection.start_call(name, arguments, metadata, deadline)
@@ -163,11 +173,19 @@ class SlotChannel(Channel):
                 outcome = await future
             except BaseException:
                 connection.cancel(number)
+                if judge.is_needed and began:
+                    now = _monotonic()
+                    judge.left(connection, endpoint.name, now - began, now)
                 raise
             if not isinstance(outcome, BaseException):
+                if judge.is_needed and began:
+                    now = _monotonic()
+                    if now >= connection.health.next_sample:
+                        judge.answered(connection, endpoint.name, now - began, now)
                 return outcome  # type: ignore[no-any-return]  # bytes or a view
             moves += 1
             self._check_again(outcome, connection, endpoint, options, moves)
+            began = _monotonic()
 
     async def stream(
         self, endpoint: EndpointDefinition, arguments: bytes, options: CallOptions
@@ -178,14 +196,16 @@ class SlotChannel(Channel):
             CallError: As :meth:`call`, also after some items.
         """
         timeout_s = options.timeout_s
+        judge = self._judge
         deadline = None if timeout_s is None else _monotonic() + timeout_s
         metadata = encode_metadata(options.metadata)
         moves = 0
         has_given = False
         while True:
-            connection = self._router.pick(self._usable, options.routing)
+            connection = self._pick_fit(options.routing)
             if connection is None:
                 connection = await self._wait_for_slot(endpoint, options, deadline)
+            began = _monotonic()
             self._budget.calls += 1
             try:
                 stream = connection.start_stream(endpoint.name.encode(), arguments, metadata, deadline)
@@ -194,12 +214,15 @@ class SlotChannel(Channel):
             try:
                 while True:
                     array = await stream.take()
-                    has_given = True
+                    if not has_given:
+                        has_given = True
+                        now = _monotonic()
+                        judge.answered(connection, endpoint.name, now - began, now)
                     yield array
             except EndOfStream:
                 return
-            except (Lost, Expired) as exc:
-                outcome = exc
+            except (Lost, Expired, CallError) as exc:
+                outcome: BaseException = exc
             finally:
                 connection.cancel(stream.number)
             moves += 1
@@ -216,7 +239,10 @@ class SlotChannel(Channel):
         is_fresh: bool = True,
     ) -> None:
         """Return if a call may be made again after *outcome*; else raise what its caller meets."""
-        if isinstance(outcome, Expired):
+        is_expired = isinstance(outcome, Expired)
+        if self._judge.is_needed:
+            self._judge.failed(connection, None if is_expired else outcome, _monotonic())
+        if is_expired:
             raise self._timed_out(endpoint, options)
         if not isinstance(outcome, Lost):
             raise outcome
@@ -241,6 +267,13 @@ class SlotChannel(Channel):
 
     def _overloaded(self, endpoint: EndpointDefinition) -> OverloadedError:
         return OverloadedError(self._service, endpoint.name, limit=MAX_OPEN_CALLS)
+
+    def _pick_fit(self, routing: Routing) -> ClientConnection | None:
+        """Pick a slot that has its share, or now and then one that has lost it."""
+        judge = self._judge
+        if not judge.out or not isinstance(routing, str):
+            return self._router.pick(self._usable, routing)
+        return judge.probed() or self._router.pick(judge.fit, routing)
 
     # --- waiting ---
 
