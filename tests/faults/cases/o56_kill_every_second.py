@@ -29,7 +29,7 @@ async def kill_every_second(trial: Trial) -> None:
             kills.append(await kill_worker(run, "Work", number % 2))
             _, event = await run.events.wait("spawned", "Work", number % 2, after=kills[-1].when)
             assert event.pid is not None
-            recovered.append(await once.first_answer_of(event.pid) - kills[-1].when)
+            recovered.append(await once.first_answer_of(event.pid, again) - kills[-1].when)
             await asyncio.sleep(max(0.0, began + trial.pick(1.0, 0.5) - time.monotonic()))
     recovered.sort()
     spread = ", ".join(

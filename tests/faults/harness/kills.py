@@ -40,8 +40,14 @@ class Kill:
 
 
 async def kill_worker(run: Run, service: str, slot: int, number: int = signal.SIGKILL) -> Kill:
-    """Send a signal, SIGKILL if nothing else is said, to the worker of a slot."""
+    """Send a signal, SIGKILL if nothing else is said, to the worker of a slot.
+
+    Raises:
+        ProcessLookupError: There is none now.
+    """
     pid = (await run.pids(service))[slot]
+    if not pid:
+        raise ProcessLookupError(f"slot {slot} of {service} has no worker")
     when = time.monotonic()
     os.kill(pid, number)
     return Kill(service, slot, pid, when)

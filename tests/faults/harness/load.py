@@ -109,13 +109,14 @@ class Load:
             if call.outcome == OK and since <= call.started < until and slot in {None, call.answer.slot}
         ]
 
-    async def first_answer_of(self, pid: int, *, timeout_s: float = 20.0) -> float:
-        """When the first answer of a worker process came in."""
+    async def first_answer_of(self, pid: int, *others: Load, timeout_s: float = 20.0) -> float:
+        """When the first answer of a worker process came in, to a call of this load or of another."""
         async with asyncio.timeout(timeout_s):
             while True:
-                for call in self.calls:
-                    if call.outcome == OK and call.answer.pid == pid:
-                        return call.ended
+                for load in (self, *others):
+                    for call in load.calls:
+                        if call.outcome == OK and call.answer.pid == pid:
+                            return call.ended
                 await asyncio.sleep(0.002)
 
 
