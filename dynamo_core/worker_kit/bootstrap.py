@@ -56,6 +56,7 @@ class Bootstrap:
         sys_path: The caller's import path.
         secrets: The service's secrets, by variable.
         log_level: Level of this project's own log records.
+        reports_imports: Whether the worker tells which of the user's files it has imported.
     """
 
     run_id: str
@@ -72,6 +73,7 @@ class Bootstrap:
     sys_path: tuple[str, ...] = ()
     secrets: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     log_level: str = "warning"
+    reports_imports: bool = False
 
     def encode(self) -> bytes:
         """The bootstrap as one frame."""

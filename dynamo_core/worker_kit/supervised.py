@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from dynamo_core.definition import ServiceDefinition
+    from dynamo_core.worker_kit.imported_files import ImportReporter
     from dynamo_core.worker_kit.peers import Peers
 
 READ_BYTES: Final = 65536
@@ -95,14 +96,28 @@ def run_supervised(channel_fd: int, service_cls: type | None = None) -> int:
     os.environ.update(bootstrap.secrets)  # of this process: what was passed on exec can be read by others
     if service_cls is None:
         sys.path[:] = bootstrap.sys_path
+    reporter = _reporter(bootstrap)
     try:
         definition, dependencies = load_definitions(bootstrap, service_cls)
-        run_loop(lambda: _serve(bootstrap, channel, definition, dependencies))
+        run_loop(lambda: _serve(bootstrap, channel, definition, dependencies, reporter))
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as exc:  # noqa: BLE001  # the boundary of the process
+        if reporter is not None:
+            reporter.report_failure(exc)
         fail(exc)
     return EXIT_OK
+
+
+def _reporter(bootstrap: Bootstrap) -> ImportReporter | None:
+    if not bootstrap.reports_imports:
+        return None
+    from dynamo_core.worker_kit.imported_files import ImportReporter  # only for those who develop
+
+    sys.dont_write_bytecode = (
+        True  # it would hide a change within the same second that leaves the size as it was
+    )
+    return ImportReporter()
 
 
 def load_definitions(
@@ -186,6 +201,7 @@ async def _serve(
     channel: socket.socket,
     definition: ServiceDefinition,
     dependencies: dict[str, ServiceDefinition],
+    reporter: ImportReporter | None,
 ) -> None:
     from dynamo_core.worker_kit.peers import Peers  # imported while others start
     from dynamo_core.worker_kit.serving import WorkerSetup, serve  # as above
@@ -205,7 +221,7 @@ async def _serve(
         http_listener=None if bootstrap.http_fd is None else adopt_socket(bootstrap.http_fd),
         peers=peers,
     )
-    with _listening(channel, peers):
+    with _listening(channel, peers), contextlib.nullcontext() if reporter is None else reporter.following():
         await serve(setup, stop_on_signals())
 
 

@@ -15,13 +15,15 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
+from dynamo_core.worker_kit.imported_files import WATCH_KEY
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
 KEYS: Final = frozenset(
-    {"READY", "STATUS", "STOPPING", "RELOADING", "WATCHDOG", "ERRNO", "EXTEND_TIMEOUT_USEC"}
+    {"READY", "STATUS", "STOPPING", "RELOADING", "WATCHDOG", "ERRNO", "EXTEND_TIMEOUT_USEC", WATCH_KEY}
 )
 """Keys that are listened to; MAINPID and all others are not, since the kernel says which process is which."""
 
@@ -126,13 +128,15 @@ class NotifySocket:
 def parse(content: bytes) -> dict[str, str]:
     """What a message says, by key; unknown keys and lines without a value are left out.
 
+    All files to watch that a message names are one value, one a line.
+
     Control characters in a status are replaced, since it is shown on terminals.
     """
     values: dict[str, str] = {}
     for line in content.decode("utf-8", "replace").split("\n"):
         key, sign, value = line.partition("=")
         if sign and key in KEYS:
-            values[key] = value
+            values[key] = f"{values[key]}\n{value}" if key == WATCH_KEY and key in values else value
     if "STATUS" in values:
         shown = values["STATUS"][:LONGEST_STATUS]
         values["STATUS"] = "".join(

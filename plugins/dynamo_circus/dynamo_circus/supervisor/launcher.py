@@ -12,6 +12,7 @@ from dynamo_circus import exec_shim
 from dynamo_circus.supervisor.process import Launch
 from dynamo_circus.supervisor.reaper import OWNER_VARIABLE
 from dynamo_circus.worker_environment import compose_environment, pick_secrets
+from dynamo_core import environment
 from dynamo_core.worker_kit.bootstrap import (
     BOOTSTRAP_VARIABLE,
     RUN_VARIABLE,
@@ -61,6 +62,7 @@ class Launcher:
     ) -> None:
         self._plan = plan
         self._run_id = directory.run_id
+        self._log_level = environ.get(environment.LOG_LEVEL) or "warning"
         self._notify_path = directory.notify_socket_path
         self._devices = devices
         self._channels = channels
@@ -127,6 +129,8 @@ class Launcher:
             http_fd=http_fd,
             sys_path=self._plan.sys_path,
             secrets=self._secrets[service.name],
+            log_level=self._log_level,
+            reports_imports=self._plan.reload,
         )
 
     def _environment(self, service: ServicePlan, slot: Slot, channel_fd: int) -> dict[str, str]:

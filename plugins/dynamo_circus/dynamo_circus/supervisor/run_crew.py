@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 from dynamo_circus.notify import is_from_worker
 from dynamo_circus.supervisor.pulse import Pulse
+from dynamo_circus.supervisor.reload import Reloader
 from dynamo_circus.supervisor.run_log import RunLog
 from dynamo_circus.supervisor.sockets import SlotSocket
 from dynamo_core.errors import DynamoError, ServiceFailedError, StartError
 from dynamo_core.provider import ServiceEvent
 from dynamo_core.transport import Member
+from dynamo_core.worker_kit.imported_files import WATCH_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -57,6 +59,7 @@ class RunCrew:
         is_stopping: Whether nothing is to be spawned any more.
         changed: Beats whenever a worker has become ready, has ended or was given up.
         log: What workers write.
+        reloader: Restarts services when files change.
     """
 
     arbiter: Arbiter
@@ -85,6 +88,7 @@ class RunCrew:
         self.is_stopping = False
         self.changed = Pulse()
         self.log = RunLog(show_lines)
+        self.reloader = Reloader(self)
         self._tell_members = tell_members
         self._ready_at: dict[str, float] = {}
 
@@ -238,7 +242,7 @@ class RunCrew:
         if policy == "stop-graph":
             self.fail(ServiceFailedError(watcher.name, cause, slot=slot.index, last_lines=slot.last_lines))
         elif policy == "stop-dependents":
-            for name in self._all_dependents_of(watcher.name):
+            for name in self.all_dependents_of(watcher.name):
                 dependent = self.arbiter.get_watcher(name)
                 self.tasks.create_task(dependent._stop(), name=f"stop {name}")
         self.note_change()
@@ -265,7 +269,8 @@ class RunCrew:
         self.report.changed()
         self.changed.beat()
 
-    def _all_dependents_of(self, name: str) -> set[str]:
+    def all_dependents_of(self, name: str) -> set[str]:
+        """Names of the services that depend on *name*, however indirectly."""
         found: set[str] = set()
         waiting = [name]
         while waiting:
@@ -299,5 +304,9 @@ class RunCrew:
         for watcher in self.watchers:
             for pid, process in watcher.processes.items():
                 if is_from_worker(sender, pid):
-                    watcher.notified(process, dict(fields))
+                    told = dict(fields)
+                    if WATCH_KEY in told:
+                        self.reloader.imported(process, told.pop(WATCH_KEY).split("\n"))
+                    if told:
+                        watcher.notified(process, told)
                     return

@@ -82,7 +82,9 @@ class Supervisor(RunCrew):
                 stack.callback(loop.remove_signal_handler, number)
             self._open(stack)
             async with asyncio.TaskGroup() as self.run_tasks:
-                reporting = self.run_tasks.create_task(self.report.keep_written(), name="state file")
+                helpers = [self.run_tasks.create_task(self.report.keep_written(), name="state file")]
+                if self.plan.reload:
+                    helpers.append(self.run_tasks.create_task(self.reloader.watch(), name="reload"))
                 control = ControlServer(RunCommands(self), self.directory)
                 try:
                     await control.open()
@@ -92,7 +94,8 @@ class Supervisor(RunCrew):
                     await asyncio.shield(self._kill_rest())
                     self.log.book.close()
                     await control.aclose()
-                    reporting.cancel()
+                    for helper in helpers:
+                        helper.cancel()
         if self.failure is not None:
             raise self.failure
 
