@@ -84,4 +84,5 @@ async def drop_by_death(run: Run, call_id: str) -> float:
     kill = await kill_worker(run, "Relay", 0)
     with contextlib.suppress(Exception):
         await asyncio.wait_for(first(), 5)
+    await run.events.wait("ready", "Relay", after=kill.when)
     return kill.when
