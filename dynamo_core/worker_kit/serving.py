@@ -29,6 +29,10 @@ T = TypeVar("T")
 LAST_ANSWERS_S: Final = 1.0
 """For what has been answered to reach its callers."""
 
+SHARE_FOR_HOOKS: Final = 0.25
+MOST_FOR_HOOKS_S: Final = 2.0
+"""What calls leave of the stop time, so that a worker whose calls take too long is not killed in its shutdown hooks."""
+
 
 def _notify(state: Mapping[str, str]) -> None:
     notify(state, wait_s=0)
@@ -108,10 +112,17 @@ async def _serve_host(host: Host, setup: WorkerSetup, stop: asyncio.Event) -> No
                 server.stop_accepting()
                 server.go_away()
                 http_stop.set()
-            await host.drain(host.config.supervision.stop_timeout_s)
-        await server.drain(LAST_ANSWERS_S)
+            has_finished = await host.drain(time_for_calls_s(host))
+        if has_finished:
+            await server.drain(LAST_ANSWERS_S)
     finally:
         await server.aclose()
+
+
+def time_for_calls_s(host: Host) -> float:
+    """Seconds in which calls may finish once the worker is told to stop; after that they are cancelled."""
+    stop_timeout_s = host.config.supervision.stop_timeout_s
+    return stop_timeout_s - min(MOST_FOR_HOOKS_S, SHARE_FOR_HOOKS * stop_timeout_s)
 
 
 async def _look_after(host: Host, setup: WorkerSetup) -> None:
@@ -127,7 +138,7 @@ async def _serve_http(host: Host, setup: WorkerSetup, stop: asyncio.Event) -> No
     assert setup.http_listener is not None
     http = host.config.http
     application = build_application(host, http, title=host.name, app=setup.definition.app)
-    grace_s = host.config.supervision.stop_timeout_s
+    grace_s = time_for_calls_s(host)
     await serve_http(application, [setup.http_listener], http, stop=stop, grace_s=grace_s)
 
 

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import tempfile
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TypeVar
 
-from dynamo_core import endpoint, readiness, service
+import pytest
+
+from dynamo_core import endpoint, on_shutdown, readiness, service
 from dynamo_core.client import make_client
+from dynamo_core.config import ServiceConfig
+from dynamo_core.errors import CallCancelledError
+from dynamo_core.host import Host
 from dynamo_core.inspection import define_service
 from dynamo_core.transport import Member, SlotChannel
 from dynamo_core.worker_kit.peers import Peers
-from dynamo_core.worker_kit.serving import WorkerSetup, serve
+from dynamo_core.worker_kit.serving import WorkerSetup, serve, time_for_calls_s
+
+T = TypeVar("T")
 
 TOLD: list[str] = []
 
@@ -36,20 +46,35 @@ class Hesitant:
         return text
 
 
-async def test_calls_begin_only_once_the_worker_is_ready() -> None:
-    """Callers that wait in the queue of its socket must neither be served too early nor keep it from being ready."""
+@service(supervision={"stop_timeout_s": 0.4})
+class Endless:
+    """Has a call that never ends, and something to do in the end."""
+
+    @endpoint
+    async def wait(self) -> None:
+        TOLD.append("waits")
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            TOLD.append("cancelled")
+            raise
+
+    @on_shutdown
+    def end(self) -> None:
+        TOLD.append("ended")
+
+
+@contextlib.asynccontextmanager
+async def calling(cls: type[T]) -> AsyncIterator[tuple[T, WorkerSetup]]:
+    """A client of a class, and how a worker of it is set up; it is for the test to serve it."""
     TOLD.clear()
-    stop = asyncio.Event()
-    definition = define_service(Hesitant)
+    definition = define_service(cls)
     with tempfile.TemporaryDirectory(prefix="wk-") as folder, socket.socket(socket.AF_UNIX) as listener:
         path = Path(folder) / "slot"
         listener.bind(str(path))
         listener.listen()
-        channel = SlotChannel("Hesitant", run_id="run")
+        channel = SlotChannel(definition.name, run_id="run")
         channel.set_members([Member(slot=0, path=str(path), generation=1)])
-        client: Hesitant = make_client(Hesitant, definition, channel, asyncio.get_running_loop())
-        calling = asyncio.create_task(client.echo("early"))
-        await asyncio.sleep(0)  # it is in the queue now
         setup = WorkerSetup(
             definition=definition,
             slot=0,
@@ -59,10 +84,43 @@ async def test_calls_begin_only_once_the_worker_is_ready() -> None:
             peers=Peers({}, {}),
             tell=lambda state: TOLD.extend(["ready"] if state.get("READY") == "1" else []),
         )
+        yield make_client(cls, definition, channel, asyncio.get_running_loop()), setup
+        await channel.aclose()
+
+
+async def test_calls_begin_only_once_the_worker_is_ready() -> None:
+    """Callers that wait in the queue of its socket must neither be served too early nor keep it from being ready."""
+    stop = asyncio.Event()
+    async with calling(Hesitant) as (client, setup), asyncio.timeout(30):
+        called = asyncio.create_task(client.echo("early"))
+        await asyncio.sleep(0)  # it is in the queue now
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(serve(setup, stop))
-            async with asyncio.timeout(30):
-                assert await calling == "early"
+            assert await called == "early"
             stop.set()
-        await channel.aclose()
     assert TOLD == ["asked", "asked", "ready", "called"]
+
+
+async def test_calls_that_do_not_end_leave_time_for_shutdown_hooks() -> None:
+    """They are cancelled before the stop time is over, at the end of which a supervisor kills."""
+    stop = asyncio.Event()
+    async with calling(Endless) as (client, setup), asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+        tasks.create_task(serve(setup, stop))
+        called = asyncio.create_task(client.wait())
+        while "waits" not in TOLD:
+            await asyncio.sleep(0.001)
+        stop.set()
+        with pytest.raises(CallCancelledError):
+            await called
+    assert TOLD == ["ready", "waits", "cancelled", "ended"]
+
+
+def test_calls_get_most_of_the_stop_time() -> None:
+    """The rest is for shutdown hooks, and never long."""
+
+    def calls_of(stop_timeout_s: float) -> float:
+        config = ServiceConfig(supervision={"stop_timeout_s": stop_timeout_s})
+        host = Host(define_service(Endless), slot=0, config=config, clients={}, run_id="run")
+        return time_for_calls_s(host)
+
+    assert [calls_of(stop_timeout_s) for stop_timeout_s in (0.0, 4.0, 100.0)] == [0.0, 3.0, 98.0]
