@@ -99,6 +99,10 @@ class Work:
             await asyncio.sleep(hold_s)
         return self.answer(call_id)
 
+    @on_shutdown
+    def end(self) -> None:
+        note("none", "shutdown", self.context.slot)
+
     @endpoint
     async def block(self, call_id: str) -> None:
         """Stop the event loop for a minute."""
@@ -259,5 +263,5 @@ class Web:
     work = depends(Work)
 
     @api
-    async def ask(self, call_id: str) -> Answer:
-        return await self.work.work(call_id)
+    async def ask(self, call_id: str, hold_s: float = 0.05) -> Answer:
+        return await self.work.work(call_id, hold_s)
