@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from typing import TYPE_CHECKING, Final, Literal, TextIO
+from typing import TYPE_CHECKING, Any, Final, Literal, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -71,11 +71,23 @@ def write_json(data: object) -> None:
     write(json.dumps(data, indent=2, ensure_ascii=False))
 
 
-def message(text: str, *, kind: Kind = "") -> None:
-    """Write for people, to standard error; *kind* stands before the text."""
+def message(text: str, *, kind: Kind = "", last_lines: Sequence[str] = ()) -> None:
+    """Write for people, to standard error.
+
+    Args:
+        text: What to say.
+        kind: Stands before it.
+        last_lines: What somebody wrote last, which is the reason.
+    """
     if _record_stream is not None:
-        _write_record(text, level=_LEVELS.get(kind, "info"))
+        _write_record({"text": text, "level": _LEVELS.get(kind, "info")}, last_lines=last_lines or None)
         return
+    _message_text(text, kind)
+    for line in last_lines:
+        _message_text(f"  | {line}", "")
+
+
+def _message_text(text: str, kind: Kind) -> None:
     stream = sys.stderr
     text = printable(text)
     if kind and is_terminal(stream):
@@ -99,21 +111,22 @@ def message_line(*parts: Part, about: ServiceEvent | None = None, is_trouble: bo
     if _record_stream is None:
         _write_parts(sys.stderr, parts)
         return
-    text = "".join(part if isinstance(part, str) else part[0] for part in parts)
-    _write_record(text.strip(), level="warning" if is_trouble else "info", about=about)
+    text = "".join(part if isinstance(part, str) else part[0] for part in parts).strip()
+    level = "warning" if is_trouble else "info"
+    if about is None:
+        _write_record({"text": text, "level": level})
+        return
+    level = "error" if about.kind == "failed" else level
+    line = {"text": text, "level": level, "service": about.service, "slot": about.slot}
+    _write_record(line, event=about.kind, pid=about.pid, seconds=about.seconds, url=about.url)
 
 
-def _write_record(text: str, *, level: str, about: ServiceEvent | None = None) -> None:
+def _write_record(line: Mapping[str, Any], **facts: Any) -> None:
     from dynamo_core.logs.lines import run_line  # such commands only
     from dynamo_core.logs.rendering import as_json  # as above
 
     assert _record_stream is not None, "the caller has looked"
-    if about is None:
-        record = as_json(run_line(text, level=level))
-    else:
-        line = run_line(text, level=level, service=about.service, slot=about.slot)
-        record = as_json(line, event=about.kind, pid=about.pid, seconds=about.seconds, url=about.url)
-    _record_stream.write(f"{record}\n")
+    _record_stream.write(f"{as_json(run_line(**line), **facts)}\n")
     _record_stream.flush()
 
 

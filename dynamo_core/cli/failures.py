@@ -24,9 +24,7 @@ def report_failure(exc: Exception, *, debug: bool) -> int:
     if debug:
         message("".join(traceback.format_exception(exc)).rstrip())
     if isinstance(exc, DynamoError):
-        message(str(exc), kind="error")
-        for line in getattr(exc, "last_lines", ()):
-            message(f"  | {line}")
+        message(str(exc), kind="error", last_lines=getattr(exc, "last_lines", ()))
         return exc.exit_code
     text = " ".join(str(exc).split())
     place = "" if debug else f"; {_save_traceback(exc)}"

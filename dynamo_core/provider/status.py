@@ -143,7 +143,14 @@ class LogLine:
 
     def to_data(self) -> dict[str, object]:
         """The record as data that JSON can hold."""
-        return attrs.asdict(self)
+        return {  # there are many of them: attrs.asdict takes ten times as long
+            "service": self.service,
+            "slot": self.slot,
+            "text": self.text,
+            "stream": self.stream,
+            "time": self.time,
+            "level": self.level,
+        }
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Self:

@@ -157,7 +157,10 @@ def test_failure_is_a_record_too(
     """Whatever goes wrong."""
     done = serve(app, *arguments, "--log-format", "json", **environ)
     assert done.returncode == code
-    assert any(text in record["text"] for record in records(done))
+    found = [record for record in records(done) if text in record["text"]]
+    assert found
+    if "FAIL" in environ:
+        assert (found[0]["level"], found[0]["last_lines"]) == ("error", ["Traceback"])
 
 
 def test_provider_gets_what_was_given_and_nothing_else(app: FakeSite) -> None:
