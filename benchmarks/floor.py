@@ -30,6 +30,7 @@ class FramedProtocol(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._pending = bytearray()
+        self._unsent: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]
@@ -52,7 +53,13 @@ class FramedProtocol(asyncio.Protocol):
 
     def send(self, message: list[Any]) -> None:
         body = _encode(message)
-        self.transport.write(_LENGTH.pack(len(body)) + body)
+        if not self._unsent:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._unsent.append(_LENGTH.pack(len(body)) + body)
+
+    def _flush(self) -> None:
+        self.transport.write(b"".join(self._unsent))
+        self._unsent.clear()
 
     def take(self, message: list[Any]) -> None:
         raise NotImplementedError

@@ -63,7 +63,9 @@ class BegunPage:
     def withdraw(self) -> None:
         """Have the worker begin no further call; what has begun is settled afterwards."""
         self._table[WITHDRAWN] = 1
-        time.sleep(0)  # a store of the worker's that came before it could see this one reaches memory meanwhile
+        time.sleep(
+            0
+        )  # a store of the worker's that came before it could see this one reaches memory meanwhile
 
     def has_begun(self, number: int) -> bool:
         """Whether the worker has stored *number*."""

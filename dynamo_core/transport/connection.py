@@ -22,8 +22,8 @@ LARGE_BYTES: Final = 32 * 1024
 CHUNK_BYTES: Final = 256 * 1024
 """What is given to the event loop at once of a large body; asyncio copies what the kernel does not take."""
 
-HIGH_WATER_BYTES: Final = 256 * 1024
-"""Unsent bytes in the event loop from which on nothing more is given to it."""
+FLUSH_PARTS: Final = 32
+"""What is unsent goes out at once when it has so many parts: the peer can begin while this side goes on."""
 
 
 class FramedConnection(asyncio.BufferedProtocol):
@@ -80,12 +80,14 @@ class FramedConnection(asyncio.BufferedProtocol):
         unsent = self._unsent
         if not self._is_flush_due:
             self._is_flush_due = True
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self._flush_by_turn)
         unsent.append(head)
         if body:
             unsent.append(body)
             if len(body) >= LARGE_BYTES:
                 self._has_large = True
+        if len(unsent) >= FLUSH_PARTS:
+            self._flush()
 
     def _send_now(self, head: bytes, body: Buffer = b"") -> None:
         """Send one frame at once: there is nothing that could go with it."""
@@ -95,9 +97,12 @@ class FramedConnection(asyncio.BufferedProtocol):
         elif not self._transport.is_closing():
             self._transport.write(head + body)
 
+    def _flush_by_turn(self) -> None:
+        self._is_flush_due = False
+        self._flush()
+
     def _flush(self) -> None:
         """Give what is unsent to the event loop, as far as it takes it."""
-        self._is_flush_due = False
         unsent = self._unsent
         if not unsent or self.is_congested:
             return
@@ -169,7 +174,8 @@ class FramedConnection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's derive from nothing
-        self._transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
+        # Frames are put together here, so the loop shall neither wait for more nor keep more than the kernel leaves.
+        self._transport.set_write_buffer_limits(high=0)
 
     def buffer_updated(self, nbytes: int) -> None:
         try:
