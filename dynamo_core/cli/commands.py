@@ -36,7 +36,7 @@ COMMANDS: Final[dict[str, CommandEntry]] = {
     "wait": CommandEntry("dynamo_core.cli.runs:wait", "Wait until a run is ready, or over."),
     "stop": CommandEntry("dynamo_core.cli.runs:stop", "Stop a run."),
     "providers": CommandEntry(
-        "dynamo_core.cli.providers:providers", "Show installed providers, and which is used."
+        "dynamo_core.cli.providers.group:providers", "Show installed providers, and which is used."
     ),
     "completion": CommandEntry(
         "dynamo_core.cli.completion:completion", "Print the completion script of a shell."

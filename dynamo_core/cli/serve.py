@@ -77,6 +77,7 @@ class ServeRequest(NamedTuple):
     plan: bool
     as_json: bool
     reload: bool
+    strict: bool
     log_format: str
     log_dir: Path | None
     log_max_bytes: int | None
@@ -133,6 +134,13 @@ dynamo serve app.py:Frontend -f config.yaml --Backend.ServiceArgs.workers=2 --Ba
     help="Start nothing: show each process, its devices, and a command to start it alone.",
 )
 @click.option("--json", "as_json", is_flag=True, help="With --plan: write JSON.")
+@click.option(
+    "--strict",
+    is_flag=True,
+    envvar=environment.STRICT,
+    show_envvar=True,
+    help="Refuse what the provider would ignore of this graph, and broken extensions.",
+)
 @log_options
 @click.pass_context
 def serve(ctx: click.Context, /, **params: Any) -> int:
@@ -146,11 +154,16 @@ def serve(ctx: click.Context, /, **params: Any) -> int:
     from dynamo_core.provider.loading import load_provider  # pluggy, and the provider itself
 
     assert selection.candidate is not None, "choose_provider() raises otherwise"
+    if request.strict:
+        from dynamo_core.cli.strictness import refuse_losses  # as asked
+
+        refuse_losses(selection.candidate, graph)
     target = load_provider(selection.candidate)
     options = read_provider_options(ctx, target)
     if request.plan:
         from dynamo_core.cli.plan import show_plan
 
+        target.hook_manager(is_strict=request.strict)
         show_plan(target, graph, as_json=request.as_json)
         return EXIT_OK
     return _run(target, graph, options, request)
@@ -223,6 +236,7 @@ def _run(
             tell=lines.message_line,
             is_quiet=request.quiet,
         )
+        target.hook_manager(is_strict=request.strict)  # here, so that extensions left out are told
         with SlowStartReminder(progress.remind):
             return serve_graph(
                 target, graph, options=options, listeners=[progress], show_lines=lines.show_lines

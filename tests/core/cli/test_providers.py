@@ -52,9 +52,9 @@ def test_list_off_a_terminal_is_plain(site: FakeSite) -> None:
     done = site.run("-m", "dynamo_core", "providers", "list", DYNAMO_PROVIDER="sound")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0].split() == ["NAME", "DISTRIBUTION", "VERSION", "CONTRACT", "STATE"]
+    assert lines[0].split() == ["NAME", "DISTRIBUTION", "VERSION", "CONTRACT", "MATURITY", "GRADE", "STATE"]
     (sound,) = [line for line in lines if "dynamo-sound" in line]
-    assert sound.split() == ["*", "sound", "dynamo-sound", "1.2.3", ">=1.0,<2", "ok"]
+    assert sound.split() == ["*", "sound", "dynamo-sound", "1.2.3", ">=1.0,<2", "-", "-", "ok"]
     assert "circus\\u200b" in done.stdout
     assert "\u200b" not in done.stdout
     assert "\x1b" not in done.stdout

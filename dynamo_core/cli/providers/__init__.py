@@ -1,0 +1,1 @@
+"""``dynamo providers`` and its commands, one module for each."""
