@@ -29,6 +29,9 @@ PARTS_OF_A_FILE: Final = 8
 RETRY_S: Final = 1.0
 """Between two tries to write a file that could not be written."""
 
+WARNING_INTERVAL_S: Final = 60.0
+"""Between two warnings about one file: on a disk that is nearly full, some lines fit and others do not."""
+
 
 class LogFiles:
     """Writes lines into the file of their service.
@@ -107,6 +110,7 @@ class LogFile:
         self._lost = 0
         self._is_failing = False
         self._next_try = 0.0
+        self._warned_at: float | None = None
 
     def write(self, batches: Sequence[Sequence[LogLine]], dropped: int = 0) -> None:
         """Append lines.
@@ -158,7 +162,7 @@ class LogFile:
                 self._rotate()
             self._append(data)
             waiting.popleft()
-            self._recover()
+        self._recover()
 
     def _append(self, data: bytes) -> None:
         assert self._descriptor is not None
@@ -178,8 +182,9 @@ class LogFile:
     def _fail(self, exc: OSError) -> None:
         self.close()
         self._next_try = self._clock() + self._retry_s
-        if not self._is_failing:
-            self._is_failing = True
+        self._is_failing = True
+        if self._warned_at is None or self._clock() >= self._warned_at + WARNING_INTERVAL_S:
+            self._warned_at = self._clock()
             path = self._directory.path / self._name
             logger.warning("log file %s cannot be written, services go on: %s", path, exc.strerror or exc)
 

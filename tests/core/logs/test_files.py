@@ -204,7 +204,9 @@ class FullDisk(LogDirectory):
         return super().open_file(name)
 
     def is_at(self, name: str, descriptor: int) -> bool:
-        return self.is_full or super().is_at(name, descriptor)
+        if stat.S_ISCHR(os.fstat(descriptor).st_mode):
+            return self.is_full
+        return not self.is_full and super().is_at(name, descriptor)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux")
@@ -229,6 +231,27 @@ def test_full_disk_is_one_warning_and_a_count(tmp_path: Path, caplog: pytest.Log
         "found",
     ]
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux")
+def test_disk_that_is_full_again_and_again_is_not_told_each_time(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Some lines fit on a disk that is nearly full, and others do not."""
+    directory = FullDisk.open(tmp_path / "logs")
+    now = 0.0
+    file = LogFile(directory, "Backend.log", settings(directory.path), retry_s=0.0, clock=lambda: now)
+    for second in range(59):
+        now = float(second)
+        directory.is_full = second % 2 == 0
+        file.write([batch("line")])
+    assert len(caplog.records) == 1
+    now, directory.is_full = 100.0, True
+    file.write([batch("line")])
+    file.write([batch("line")])
+    file.close()
+    directory.close()
+    assert len(caplog.records) == 2
 
 
 @pytest.mark.parametrize("kind", ["link", "dangling link", "hard link", "FIFO", "folder"])
