@@ -14,7 +14,7 @@ demo: environment ## Serve examples/hello_world under supervision; Ctrl-C ends i
 	$(BIN)/dynamo serve $(HELLO)/hello_world.py:Frontend -f $(HELLO)/config.yaml --provider circus $(ARGS)
 
 test: environment ## Run the tests
-	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
 bench: environment ## Measure against the floor, in one run
 	$(BIN)/python benchmarks/transport.py $(ARGS)

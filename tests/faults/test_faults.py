@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
+pytestmark = pytest.mark.xdist_group("faults")  # never two at once: each keeps both cores busy
 CASES = [path.name.split("_")[0].upper() for path in sorted((HERE / "cases").glob("o[0-9][0-9]_*.py"))]
 
 
