@@ -56,11 +56,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _restore_standard_error() -> None:
-    """Undo what a command did that wrote records, as far as it can be seen without importing it."""
-    from dynamo_core.cli.console import record_stream  # one of the first things that any command imports
-
-    if record_stream() is not None:
-        from dynamo_core.cli.record_stream import turn_back  # such commands only
+    """Undo what a command did that wrote records."""
+    if "dynamo_core.cli.record_stream" in sys.modules:  # such commands only
+        from dynamo_core.cli.record_stream import turn_back
 
         turn_back()
 
