@@ -6,6 +6,8 @@ import contextlib
 import ctypes
 import os
 import signal
+import socket
+import struct
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,13 +119,22 @@ def unix_listeners(folder: Path) -> list[str]:
 
 def is_listened_on(port: int) -> bool:
     """Whether somebody listens on a TCP port."""
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+    return any(listened == port for _, listened in tcp_listeners())
+
+
+def tcp_listeners() -> list[tuple[str, int]]:
+    """Addresses and ports on which somebody on this machine listens."""
+    found = []
+    for table, family in (("/proc/net/tcp", socket.AF_INET), ("/proc/net/tcp6", socket.AF_INET6)):
         with contextlib.suppress(OSError):
             for line in Path(table).read_text().splitlines()[1:]:
                 fields = line.split()
-                if fields[3] == _TCP_LISTEN and int(fields[1].rsplit(":", 1)[1], 16) == port:
-                    return True
-    return False
+                if fields[3] == _TCP_LISTEN:
+                    address, port = fields[1].split(":")
+                    words = struct.unpack(f">{len(address) // 8}I", bytes.fromhex(address))
+                    packed = struct.pack(f"={len(words)}I", *words)  # each word is in the machine's own order
+                    found.append((socket.inet_ntop(family, packed), int(port, 16)))
+    return found
 
 
 def usage(pid: int) -> Usage:
