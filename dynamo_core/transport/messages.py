@@ -29,6 +29,8 @@ LARGEST_NAME_BYTES: Final = 0xFF
 NO_TIMEOUT: Final = 0
 LONGEST_TIMEOUT_MS: Final = 0xFFFF_FFFF
 
+_BIN32: Final = struct.Struct("!BI")
+_BIN32_TYPE: Final = 0xC6
 CREDIT_BODY: Final = struct.Struct("!II")
 _CALL_FRAME: Final = struct.Struct("!IBBIIHB")
 _CALL_BODY: Final = struct.Struct("!IHB")
@@ -227,6 +229,11 @@ def parse_call(body: memoryview) -> tuple[bytes, int, Mapping[str, str] | None, 
     except _UNREADABLE as exc:
         raise ProtocolError(f"a call's metadata cannot be read: {exc}") from exc
     return name, timeout_ms, metadata, body[end:]
+
+
+def encode_bytes_head(size: int) -> bytes:
+    """What msgpack has before *size* bytes, 65536 or more."""
+    return _BIN32.pack(_BIN32_TYPE, size)
 
 
 def count_items(body: Buffer) -> int:

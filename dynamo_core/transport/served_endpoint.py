@@ -23,7 +23,18 @@ class ServedEndpoint:
         hosted: The endpoint.
     """
 
-    __slots__ = ("_codec", "call", "decode", "encode", "is_stream", "may_wait", "name", "service", "stream")
+    __slots__ = (
+        "_codec",
+        "call",
+        "decode",
+        "encode",
+        "gives_bytes",
+        "is_stream",
+        "may_wait",
+        "name",
+        "service",
+        "stream",
+    )
 
     def __init__(self, service: str, hosted: HostedEndpoint) -> None:
         self.service = service
@@ -35,6 +46,7 @@ class ServedEndpoint:
         self._codec = hosted.codec
         self.decode = hosted.codec.decode_arguments
         self.encode = hosted.codec.encode_result
+        self.gives_bytes = hosted.codec.gives_bytes
 
     def decode_flagged(self, flags: int, arguments: memoryview) -> dict[str, object]:
         """Read the arguments of a call that has flags.

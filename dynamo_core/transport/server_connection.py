@@ -34,7 +34,7 @@ from dynamo_core.transport.frames import (
     encode_frame,
     encode_head,
 )
-from dynamo_core.transport.messages import MAX_OPEN_CALLS, parse_call, parse_credit
+from dynamo_core.transport.messages import MAX_OPEN_CALLS, encode_bytes_head, parse_call, parse_credit
 from dynamo_core.transport.stream_sender import StreamSender
 
 if TYPE_CHECKING:
@@ -49,6 +49,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SHORT_TEXT: Final = 500
+UNCOPIED_BYTES: Final = 64 * 1024
+"""From here on the bytes of a result are sent as they are, not as a copy with their msgpack head before it."""
+
 UNSENT_CHECK_S: Final = 0.001
 
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -209,7 +212,7 @@ class ServerConnection(FramedConnection):
 
     # --- calls, each in its own task ---
 
-    async def _answer(
+    async def _answer(  # noqa: PLR0912  # the hot path: in one piece
         self,
         number: int,
         flags: int,
@@ -226,9 +229,14 @@ class ServerConnection(FramedConnection):
             else:
                 await self._prepare_begin(number, served, context)
             value = await served.call(arguments, context)
-            body = served.encode_flagged(flags, value) if flags else served.encode(value)
-            if len(body) > self.largest_body:
-                self.check_size(len(body), f"the result of {served.name}")
+            before = b""
+            if served.gives_bytes and not flags and type(value) is bytes and len(value) >= UNCOPIED_BYTES:
+                before, body = encode_bytes_head(len(value)), value
+            else:
+                body = served.encode_flagged(flags, value) if flags else served.encode(value)
+            size = len(before) + len(body)
+            if size > self.largest_body:
+                self.check_size(size, f"the result of {served.name}")
         except Exception as exc:  # noqa: BLE001  # the caller is told
             self._end_call(number, exc)
         except asyncio.CancelledError:
@@ -237,7 +245,7 @@ class ServerConnection(FramedConnection):
         else:
             calls = self.calls
             if calls.pop(number, None) is not None:
-                head = encode_head(RESULT, number, len(body))
+                head = encode_head(RESULT, number, size) + before
                 if calls:
                     self._send(head, body)
                 else:
