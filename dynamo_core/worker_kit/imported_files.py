@@ -38,19 +38,19 @@ class ImportReporter:
         self._modules: list[str] = []
         self._timer: asyncio.TimerHandle | None = None
 
-    def report(self, *, wait_s: float = 0.0) -> None:
-        """Tell of what was imported since the last time.
-
-        Args:
-            wait_s: Seconds to wait while the supervisor's queue is full; what does not fit then is told next time.
-        """
+    def report(self) -> None:
+        """Tell of what was imported since the last time, in one message; what has no room there is told next time."""
         modules = list(sys.modules)
-        if modules != self._modules and self._tell(imported_files(), wait_s):
+        if modules == self._modules:
+            return
+        untold = imported_files() - self._told
+        if self._tell(untold, wait_s=0.0, most=1):
             self._modules = modules
 
     def report_failure(self, exc: BaseException) -> None:
         """Tell of the files that a failed start has to do with; modules that could not be imported are among them."""
-        self._tell({*imported_files(), *files_of_failure(exc)}, FAILURE_WAIT_S)
+        untold = {*imported_files(), *files_of_failure(exc)} - self._told
+        self._tell(untold, wait_s=FAILURE_WAIT_S)
 
     @contextlib.contextmanager
     def following(self) -> Iterator[None]:
@@ -66,12 +66,14 @@ class ImportReporter:
         self.report()
         self._timer = asyncio.get_running_loop().call_later(LOOK_INTERVAL_S, self._look)
 
-    def _tell(self, files: Iterable[str], wait_s: float) -> bool:
-        for part in _parts(sorted(set(files) - self._told)):
+    def _tell(self, files: Iterable[str], *, wait_s: float, most: int | None = None) -> bool:
+        """Tell of *files*, in at most so many messages; whether that was enough."""
+        parts = list(_parts(sorted(files)))
+        for part in parts[:most]:
             if not notify("\n".join(f"{WATCH_KEY}={path}" for path in part), wait_s=wait_s):
                 return False
             self._told.update(part)
-        return True
+        return most is None or len(parts) <= most
 
 
 def imported_files() -> set[str]:

@@ -13,7 +13,7 @@ import attrs
 from dynamo_core.host import Host
 from dynamo_core.transport import ServiceServer
 from dynamo_core.worker_kit import health
-from dynamo_core.worker_kit.notification import notify
+from dynamo_core.worker_kit.teller import Teller
 
 if TYPE_CHECKING:
     import socket
@@ -32,10 +32,6 @@ LAST_ANSWERS_S: Final = 1.0
 SHARE_FOR_HOOKS: Final = 0.25
 MOST_FOR_HOOKS_S: Final = 2.0
 """What calls leave of the stop time, so that a worker whose calls take too long is not killed in its shutdown hooks."""
-
-
-def _notify(state: Mapping[str, str]) -> None:
-    notify(state, wait_s=0)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -62,7 +58,7 @@ class WorkerSetup:
     listener: socket.socket
     http_listener: socket.socket | None = None
     peers: Peers
-    tell: Callable[[Mapping[str, str]], None] = _notify
+    tell: Callable[[Mapping[str, str]], None] = attrs.field(factory=Teller)
 
 
 async def serve(setup: WorkerSetup, stop: asyncio.Event) -> None:
