@@ -107,6 +107,7 @@ def run_graph(
     Raises:
         ConfigError: An option is unknown or wrong.
     """
+    target.check_graph(graph)
     given = target.read_options(options)
     manager = target.hook_manager()
     return RunContext(manager, lambda: bind_graph(manager, graph, given, listeners=listeners), given)
@@ -131,6 +132,7 @@ def build_graph(
         ConfigError: An option is unknown or wrong.
         UnsupportedOperationError: The provider builds nothing.
     """
+    target.check_graph(graph)
     given = target.read_options(options)
     manager = target.hook_manager()
     return manager.build_services(bind_graph(manager, graph, given), request, given)
@@ -150,6 +152,7 @@ def outline_graph(
         ConfigError: An option is unknown or wrong.
         UnsupportedOperationError: The provider cannot say.
     """
+    target.check_graph(graph)
     given = target.read_options(options)
     manager = target.hook_manager()
     return manager.outline_services(bind_graph(manager, graph, given), given)
@@ -179,6 +182,7 @@ def serve_graph(
         ConfigError: An option is unknown or wrong.
         StartError: A service did not start.
     """
+    target.check_graph(graph)
     given = target.read_options(options)
     manager = target.hook_manager()
     bound = bind_graph(manager, graph, given, listeners=listeners)

@@ -66,6 +66,17 @@ class Program:
             if problem is not None:
                 raise problem
 
+    def check_graph(self, graph: ServiceGraph) -> None:
+        """Make sure that a graph asks for nothing that the provider's manifest says it refuses.
+
+        Raises:
+            UnsupportedOperationError: It does.
+        """
+        if self._manifest is not None:
+            from dynamo_core.provider.usage import refuse_unsupported  # config, needed only now
+
+            refuse_unsupported(self._manifest, graph)
+
     def create_service(
         self,
         service_cls: type,
@@ -116,13 +127,16 @@ class Program:
 
         Raises:
             GraphError: The declarations have mistakes.
+            UnsupportedOperationError: They ask for what the provider refuses.
             DynamoError: Nothing was created.
         """
         from dynamo_core.provider.declared import graph_of  # as above
 
         if not self._created:
             raise DynamoError("nothing to run: call create_service() first")
-        return graph_of([service.definition for service in self._created.values()]), dict(self._created)
+        graph = graph_of([service.definition for service in self._created.values()])
+        self.check_graph(graph)
+        return graph, dict(self._created)
 
 
 def _manifest_of(module: str) -> Manifest | None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dynamo_core.config import DynamoConfig, ServiceConfig
+    from dynamo_core.graph import ServiceGraph
     from dynamo_core.provider.interfaces import DependencyInterface, ServiceInterface
     from dynamo_core.provider.run_context import RunContext
 
@@ -146,6 +147,15 @@ class DeploymentTarget(ABC):
             HookError: One does not.
         """
         HookManager(self.name, self.hooks())
+
+    @final
+    def check_graph(self, graph: ServiceGraph) -> None:
+        """Make sure that a graph asks for nothing that the provider's manifest says it refuses.
+
+        Raises:
+            UnsupportedOperationError: It does; every place is told.
+        """
+        self._program.check_graph(graph)
 
     @final
     def take_name(self, name: str) -> None:

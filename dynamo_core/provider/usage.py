@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import attrs
 
 from dynamo_core.config import ServiceConfig, SupervisionConfig
+from dynamo_core.errors import UnsupportedOperationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,6 +101,27 @@ def describe_losses(verdicts: tuple[Verdict, ...]) -> list[str]:
         if verdict.is_loss
         for use in verdict.uses
     ]
+
+
+def refuse_unsupported(manifest: Manifest, graph: ServiceGraph) -> None:
+    """Make sure that *graph* asks for nothing that the provider of that manifest says it refuses.
+
+    A capability that the manifest does not speak of is left to the provider, and so are classes that cannot be
+    imported, for which there is an error of their own.
+
+    Raises:
+        UnsupportedOperationError: It does; every place is told.
+    """
+    refused = [
+        verdict
+        for verdict in judge(manifest, find_uses(graph))
+        if verdict.level == "refused"
+        and verdict.capability in manifest.capabilities
+        and verdict.capability != "local_classes"
+    ]
+    if refused:
+        reason = "; ".join(describe_losses(tuple(refused)))
+        raise UnsupportedOperationError(manifest.name, f"run the graph {graph.name!r}", reason)
 
 
 def _uses_of(service: ServiceDefinition) -> Iterator[Use]:

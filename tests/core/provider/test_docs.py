@@ -22,7 +22,7 @@ from dynamo_core.provider.contract import CONTRACT_VERSION, format_version
 from dynamo_core.provider.hookspecs import HOOK_NAMES
 
 PAGE = Path(dynamo_core.__file__).parents[1] / "docs" / "reference" / "hooks-and-interfaces.md"
-INSIDE = {"read_options", "hook_manager", "check_hooks", "take_name"}
+INSIDE = {"read_options", "check_graph", "hook_manager", "check_hooks", "take_name"}
 """Members of ``DeploymentTarget`` that core alone uses."""
 
 
