@@ -15,6 +15,7 @@ from pathlib import Path
 PR_SET_CHILD_SUBREAPER = 36
 _ACCEPTS_CONNECTIONS = 0x10000
 _TCP_LISTEN = "0A"
+_CONNECTED = 3
 
 
 @dataclass(frozen=True)
@@ -124,17 +125,67 @@ def is_listened_on(port: int) -> bool:
 
 def tcp_listeners() -> list[tuple[str, int]]:
     """Addresses and ports on which somebody on this machine listens."""
-    found = []
-    for table, family in (("/proc/net/tcp", socket.AF_INET), ("/proc/net/tcp6", socket.AF_INET6)):
+    rows = [*_table("tcp"), *_table("tcp6")]
+    return [_address(fields[1]) for fields in rows if fields[3] == _TCP_LISTEN]
+
+
+def memory_holds(pid: int, wanted: bytes) -> bool:
+    """Whether what a process can write to in its memory has these bytes.
+
+    Raises:
+        OSError: It is gone, or its memory cannot be read by this user.
+    """
+    maps = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
+        for line in maps:
+            span, mode = line.split()[:2]
+            if not mode.startswith("rw") or "[v" in line:
+                continue
+            begin, end = (int(number, 16) for number in span.split("-"))
+            with contextlib.suppress(OSError, OverflowError):
+                memory.seek(begin)
+                if wanted in memory.read(end - begin):
+                    return True
+    return False
+
+
+def sockets_of(pid: int) -> set[str]:
+    """Sockets of a process that others could reach: kind and address of those that are bound, connections aside."""
+    inodes = set()
+    for file in Path(f"/proc/{pid}/fd").iterdir():
         with contextlib.suppress(OSError):
-            for line in Path(table).read_text().splitlines()[1:]:
-                fields = line.split()
-                if fields[3] == _TCP_LISTEN:
-                    address, port = fields[1].split(":")
-                    words = struct.unpack(f">{len(address) // 8}I", bytes.fromhex(address))
-                    packed = struct.pack(f"={len(words)}I", *words)  # each word is in the machine's own order
-                    found.append((socket.inet_ntop(family, packed), int(port, 16)))
+            target = str(file.readlink())
+            if target.startswith("socket:["):
+                inodes.add(target[8:-1])
+    found = set()
+    for kind in ("tcp", "tcp6"):
+        for fields in _table(kind):
+            if fields[9] in inodes and fields[3] == _TCP_LISTEN:
+                address, port = _address(fields[1])
+                found.add(f"{kind} {address}:{port}")
+    for kind in ("udp", "udp6", "udplite", "udplite6", "raw", "raw6"):
+        found |= {f"{kind} {fields[1]}" for fields in _table(kind) if fields[9] in inodes}
+    found |= {f"packet {fields[3]}" for fields in _table("packet") if fields[8] in inodes}
+    for fields in _table("unix"):
+        is_connection = int(fields[5]) == _CONNECTED if fields[6:] else True
+        if len(fields) > 7 and fields[6] in inodes and not is_connection:
+            found.add(f"unix {fields[7]}")
     return found
+
+
+def _table(name: str) -> list[list[str]]:
+    try:
+        lines = Path(f"/proc/net/{name}").read_text(errors="replace").splitlines()
+    except OSError:
+        return []
+    return [line.split() for line in lines[1:]]
+
+
+def _address(text: str) -> tuple[str, int]:
+    address, port = text.split(":")
+    words = struct.unpack(f">{len(address) // 8}I", bytes.fromhex(address))
+    packed = struct.pack(f"={len(words)}I", *words)  # each word is in the machine's own order
+    return socket.inet_ntop(socket.AF_INET if len(words) == 1 else socket.AF_INET6, packed), int(port, 16)
 
 
 def usage(pid: int) -> Usage:
