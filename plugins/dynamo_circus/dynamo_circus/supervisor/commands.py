@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dynamo_circus.supervisor import changes
-from dynamo_core.errors import ServiceFailedError, ServiceNotFoundError
+from dynamo_core.errors import DynamoError, ServiceFailedError, ServiceNotFoundError
 from dynamo_core.provider import RunStatus
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Coroutine
 
     from dynamo_circus.supervisor.supervisor import Supervisor
     from dynamo_circus.supervisor.watcher import Watcher
@@ -34,12 +34,16 @@ class RunCommands:
         Raises:
             TimeoutError: *timeout_s* passed.
             ServiceFailedError: A service is given up.
+            DynamoError: The run is being stopped.
         """
         async with asyncio.timeout(timeout_s):
-            while not all(watcher.is_ready for watcher in self._supervisor.watchers):
-                for watcher in self._supervisor.watchers:
-                    _refuse_given_up(watcher)
-                await self._supervisor.changed.wait()
+            await self._unless_stopped("not everything is ready", self._wait_ready())
+
+    async def _wait_ready(self) -> None:
+        while not all(watcher.is_ready for watcher in self._supervisor.watchers):
+            for watcher in self._supervisor.watchers:
+                _refuse_given_up(watcher)
+            await self._supervisor.changed.wait()
 
     async def scale(self, service: str, workers: int, reason: str | None, /) -> None:
         """Bring a service to that many workers.
@@ -47,10 +51,11 @@ class RunCommands:
         Raises:
             ServiceNotFoundError: The run has no such service.
             ServiceFailedError: A new worker did not start; the service is as it was.
+            DynamoError: The run is being stopped.
         """
         watcher = self._watcher(service)
         self._supervisor.say(service, f"scaled to {workers} workers", reason)
-        await changes.scale(watcher, workers)
+        await self._unless_stopped(f"{service} is not scaled", changes.scale(watcher, workers))
 
     async def restart(self, service: str, reason: str | None, /) -> None:
         """Replace a service's workers one after another.
@@ -58,10 +63,11 @@ class RunCommands:
         Raises:
             ServiceNotFoundError: The run has no such service.
             ServiceFailedError: A new worker did not start; the old one goes on.
+            DynamoError: The run is being stopped.
         """
         watcher = self._watcher(service)
         self._supervisor.say(service, "restarted, one worker after another", reason)
-        await changes.restart(watcher)
+        await self._unless_stopped(f"{service} is not restarted", changes.restart(watcher))
 
     async def stop(self, reason: str | None, /) -> None:
         """Ask the run to stop; returns at once."""
@@ -78,6 +84,20 @@ class RunCommands:
         async with contextlib.aclosing(self._supervisor.log.book.read(service, follow=follow)) as lines:
             async for line in lines:
                 yield line
+
+    async def _unless_stopped(self, otherwise: str, work: Coroutine[Any, Any, None]) -> None:
+        """Do *work*, and end it when the run is being stopped: it might wait for what will never come."""
+        doing = asyncio.ensure_future(work)
+        stopping = asyncio.ensure_future(self._supervisor.stop_requested.wait())
+        try:
+            await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not doing.done():
+                raise DynamoError(f"{otherwise}: the run is being stopped")
+            doing.result()
+        finally:
+            doing.cancel()
+            stopping.cancel()
+            await asyncio.wait({doing, stopping})
 
     def _watcher(self, name: str) -> Watcher:
         for watcher in self._supervisor.watchers:
