@@ -169,6 +169,7 @@ class Crashing:
         left = int(file.read_text()) if file.exists() else 0
         if left:
             file.write_text(str(left - 1))
+            print("crashing now", flush=True)
             asyncio.get_running_loop().call_later(0.02, os._exit, 3)
         return True
 
@@ -265,3 +266,16 @@ class Web:
     @api
     async def ask(self, call_id: str, hold_s: float = 0.05) -> Answer:
         return await self.work.work(call_id, hold_s)
+
+
+@service(supervision=SUPERVISION)
+class Above:
+    """Waits for a service that never starts."""
+
+    below = depends(FailsInHook)
+
+    def __init__(self) -> None:
+        note("none", "built")
+
+    @endpoint
+    async def nothing(self) -> None: ...
