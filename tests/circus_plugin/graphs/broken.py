@@ -29,7 +29,7 @@ class ExitsInHook:
         return text
 
 
-@service(supervision={"startup_timeout_s": 0.5})
+@service(supervision={"startup_timeout_s": 2})
 class NeverReady:
     @async_on_start
     async def wait(self) -> None:
