@@ -129,7 +129,7 @@ class ClientConnection(FramedConnection):
     @property
     def is_usable(self) -> bool:
         """Whether it takes new calls."""
-        return not (self.is_leaving or self.is_congested or self.closed.done())
+        return not (self.is_leaving or self.is_behind or self.closed.done())
 
     @property
     def open_calls(self) -> int:
@@ -338,7 +338,7 @@ class ClientConnection(FramedConnection):
             return self._page.has_begun(number)
         return number in self._begun
 
-    def _congestion_changed(self) -> None:
+    def _behind_changed(self) -> None:
         self.on_change()
 
     def _lost(self, reason: str) -> None:

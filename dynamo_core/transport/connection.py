@@ -22,6 +22,9 @@ LARGE_BYTES: Final = 32 * 1024
 CHUNK_BYTES: Final = 256 * 1024
 """What is given to the event loop at once of a large body; asyncio copies what the kernel does not take."""
 
+BEHIND_BYTES: Final = 1024 * 1024
+"""With so much unsent that the kernel does not take, a peer counts as one that does not keep up."""
+
 FLUSH_PARTS: Final = 32
 """What is unsent goes out at once when it has so many parts: the peer can begin while this side goes on."""
 
@@ -38,7 +41,8 @@ class FramedConnection(asyncio.BufferedProtocol):
 
     Attributes:
         closed: Done once the connection is gone.
-        is_congested: Whether the peer does not read what was sent.
+        is_congested: Whether the kernel takes no more for now.
+        is_behind: Whether the peer does not keep up: much waits to be sent to it.
     """
 
     _transport: asyncio.Transport
@@ -52,6 +56,8 @@ class FramedConnection(asyncio.BufferedProtocol):
         self._has_large = False
         self._is_flush_due = False
         self.is_congested = False
+        self.is_behind = False
+        self._waiting_bytes = 0  # while it is congested
         self.closed: asyncio.Future[None] = loop.create_future()
         self._reason = ""
         self._writable: asyncio.Future[None] | None = None
@@ -66,8 +72,8 @@ class FramedConnection(asyncio.BufferedProtocol):
         """
         raise NotImplementedError
 
-    def _congestion_changed(self) -> None:
-        """The peer has stopped reading, or reads again."""
+    def _behind_changed(self) -> None:
+        """The peer no longer keeps up, or does again."""
 
     def _lost(self, reason: str) -> None:
         """The connection is gone."""
@@ -86,7 +92,12 @@ class FramedConnection(asyncio.BufferedProtocol):
             unsent.append(body)
             if len(body) >= LARGE_BYTES:
                 self._has_large = True
-        if len(unsent) >= FLUSH_PARTS:
+        if self.is_congested:
+            self._waiting_bytes += len(head) + len(body)
+            if self._waiting_bytes > BEHIND_BYTES and not self.is_behind:
+                self.is_behind = True
+                self._behind_changed()
+        elif len(unsent) >= FLUSH_PARTS:
             self._flush()
 
     def _send_now(self, head: bytes, body: Buffer = b"") -> None:
@@ -118,7 +129,7 @@ class FramedConnection(asyncio.BufferedProtocol):
 
     def _flush_large(self) -> None:
         unsent = self._unsent
-        while unsent and not self.is_congested:
+        while unsent and not self.is_congested and not self._transport.is_closing():
             count = next((i for i, part in enumerate(unsent) if len(part) >= LARGE_BYTES), len(unsent))
             if count:
                 data = b"".join(unsent[:count])
@@ -195,14 +206,19 @@ class FramedConnection(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         self.is_congested = True
-        self._congestion_changed()
+        self._waiting_bytes = sum(map(len, self._unsent))
+        if self._waiting_bytes > BEHIND_BYTES and not self.is_behind:
+            self.is_behind = True
+            self._behind_changed()
 
     def resume_writing(self) -> None:
         self.is_congested = False
         self._flush()
+        if self.is_behind and not (self.is_congested and self._waiting_bytes > BEHIND_BYTES // 2):
+            self.is_behind = False
+            self._behind_changed()
         if not self.is_congested:
             self._wake_writers()
-            self._congestion_changed()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.closed.done():

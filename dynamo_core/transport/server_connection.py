@@ -190,9 +190,8 @@ class ServerConnection(FramedConnection):
             work = self._answer_stream(number, flags, served, given, context)
         else:
             work = self._answer(number, flags, served, given, context)
-        calls[number] = asyncio.Task(
-            work, loop=self.loop, name=served.name
-        )  # loop.create_task makes a name first
+        # Not loop.create_task: it makes a name of its own first.
+        calls[number] = asyncio.Task(work, loop=self.loop, name=served.name)
 
     def _unknown(self, name: bytes) -> ServedEndpoint:
         known = [each.decode() for each in self._endpoints]
@@ -343,10 +342,10 @@ class ServerConnection(FramedConnection):
         super().connection_made(transport)
         self._server.connection_began(self)
 
-    def _congestion_changed(self) -> None:
+    def _behind_changed(self) -> None:
         if self._transport.is_closing():
             return
-        if self.is_congested:
+        if self.is_behind:
             self._transport.pause_reading()
         else:
             self._transport.resume_reading()

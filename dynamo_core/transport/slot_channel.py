@@ -319,9 +319,9 @@ class SlotChannel(Channel):
 
     def _describe(self, routing: Routing) -> str:
         """What each slot said last."""
-        if not self._links:
-            return "no worker of it is known"
-        links = self._links.values() if isinstance(routing, str) else [self._links[routing]]
+        links = [link for slot, link in self._links.items() if isinstance(routing, str) or slot == routing]
+        if not links:
+            return "no worker of it is known" if isinstance(routing, str) else f"slot {routing} is not known"
         return "; ".join(f"slot {link.member.slot}: {link.last_word}" for link in links)
 
     # --- ending ---

@@ -42,7 +42,7 @@ def welcome(**changes: Any) -> Welcome:
         "slot": 0,
         "generation": 0,
         "pid": 1,
-        "max_frame_bytes": 1 << 20,
+        "max_frame_bytes": 1 << 24,
         "marks_page": False,
     }
     return Welcome(**{**fields, **changes})

@@ -202,6 +202,25 @@ async def test_a_path_that_no_socket_can_have_is_said(folder):
             await client.where()
 
 
+async def test_a_slot_that_is_taken_away_while_a_call_waits_for_it(make_socket):
+    """The call learns that there is none any more."""
+    async with calling([make_socket().member(1)], limits=BRIEF) as (client, channel):
+        call = asyncio.create_task(with_options(client, routing=1).where())
+        await eventually(lambda: channel._waiting)
+        channel.set_members([])
+        with pytest.raises(ServiceUnavailableError, match="slot 1 is not known"):
+            await call
+
+
+async def test_payloads_beyond_the_kernels_buffer_flow(make_socket):
+    """Many calls of some size at once wait for each other in the connection, not in the channel."""
+    async with crew(make_socket, 1) as (_, members), calling(members) as (client, channel):
+        assert await client.where() == 0
+        sizes = [await call for call in [asyncio.create_task(client.size(bytes(20_000))) for _ in range(300)]]
+        assert sizes == [20_000] * 300
+        assert channel.usable_slots == (0,)
+
+
 async def test_cancelling_a_call_that_waits_leaves_nothing(make_socket):
     """It was never made."""
     slot_socket = make_socket()
@@ -231,7 +250,7 @@ async def test_a_slot_that_does_not_read_gets_no_more_calls(make_socket):
         calling([first.member(0), second.member(1)]) as (client, channel),
     ):
         await eventually(lambda: channel.usable_slots == (0, 1))
-        stuck = asyncio.create_task(with_options(client, routing=0).size(bytes(1_000_000)))
+        stuck = asyncio.create_task(with_options(client, routing=0).size(bytes(3_000_000)))
         await eventually(lambda: channel.usable_slots == (1,))
         assert {await client.where() for _ in range(5)} == {1}
         stuck.cancel()
