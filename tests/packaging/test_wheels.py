@@ -7,7 +7,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.wheels, pytest.mark.timeout(300)]
 
-PROJECTS = {"dynamo_core": ROOT, "dynamo_circus": ROOT / "plugins" / "dynamo_circus"}
+PLUGINS = {path.parent.name: path.parent for path in sorted((ROOT / "plugins").glob("*/pyproject.toml"))}
+PROJECTS = {"dynamo_core": ROOT, **PLUGINS}
+CONSTRAINTS = {"dynamo_bentoml": "bentoml.txt"}
 CURL = (
     """curl -N -X POST 127.0.0.1:8000/generate -H 'content-type: application/json' -d '{"text": "hello"}'"""
 )
@@ -46,6 +48,24 @@ class Wheel:
         return email.message_from_string(self.read(".dist-info/METADATA"))
 
 
+@attrs.frozen
+class Installed:
+    """An environment with a provider in it.
+
+    Attributes:
+        provider: The provider's name.
+        programs: The folder of the environment's programs.
+    """
+
+    provider: str
+    programs: Path
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """How commands use it."""
+        return {"dynamo": [str(self.programs / "dynamo")], "python": str(self.programs / "python")}
+
+
 def run(*command: str | Path, cwd: Path = ROOT) -> str:
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
@@ -63,25 +83,29 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Wheel]:
     return found
 
 
-def make_environment(folder: Path, *requirements: str) -> Path:
+def make_environment(folder: Path, *requirements: Path, constraints: str = "dev.txt") -> Path:
     """An environment with *requirements* at the pinned versions; gives its folder of programs."""
     run(sys.executable, "-m", "venv", folder)
     python = folder / "bin" / "python"
-    run(python, "-m", "pip", "install", "-qq", "-c", ROOT / "constraints" / "dev.txt", *requirements)
+    run(python, "-m", "pip", "install", "-qq", "-c", ROOT / "constraints" / constraints, *requirements)
     return python.parent
 
 
-@pytest.fixture(scope="module")
-def with_circus(wheels: dict[str, Wheel], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Core and the circus provider."""
-    paths = [str(wheel.path) for wheel in wheels.values()]
-    return make_environment(tmp_path_factory.mktemp("with_circus"), *paths)
+@pytest.fixture(scope="module", params=PLUGINS)
+def with_plugin(
+    request: pytest.FixtureRequest, wheels: dict[str, Wheel], tmp_path_factory: pytest.TempPathFactory
+) -> Installed:
+    """Core and one plugin; each in turn, since not all of them go together."""
+    wanted = [wheels["dynamo_core"].path, wheels[request.param].path]
+    constraints = CONSTRAINTS.get(request.param, "dev.txt")
+    programs = make_environment(tmp_path_factory.mktemp(request.param), *wanted, constraints=constraints)
+    return Installed(provider=request.param.removeprefix("dynamo_"), programs=programs)
 
 
 @pytest.fixture(scope="module")
 def core_alone(wheels: dict[str, Wheel], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Core without any extra."""
-    return make_environment(tmp_path_factory.mktemp("core_alone"), str(wheels["dynamo_core"].path))
+    return make_environment(tmp_path_factory.mktemp("core_alone"), wheels["dynamo_core"].path)
 
 
 @pytest.mark.parametrize("name", PROJECTS)
@@ -110,28 +134,30 @@ def test_metadata_says_what_the_project_says(wheels: dict[str, Wheel], name: str
     assert "dynamo.providers" in wheels[name].read("entry_points.txt")
 
 
-def test_plugin_wants_the_core_it_was_made_for(wheels: dict[str, Wheel]) -> None:
+@pytest.mark.parametrize("name", PLUGINS)
+def test_plugin_wants_the_core_it_was_made_for(wheels: dict[str, Wheel], name: str) -> None:
     """A plugin goes with one minor version of the core."""
     major, minor, _ = wheels["dynamo_core"].metadata["Version"].split(".")
-    wanted = wheels["dynamo_circus"].metadata.get_all("Requires-Dist") or []
+    wanted = wheels[name].metadata.get_all("Requires-Dist") or []
     core = next(each for each in wanted if each.startswith("dynamo-core"))
     assert f">={major}.{minor}" in core
     assert f"<{major}.{int(minor) + 1}" in core
 
 
-def test_example_is_served_from_wheels(with_circus: Path) -> None:
-    """Core and circus serve the first example, and leave nothing behind after Ctrl-C."""
+def test_example_is_served_from_wheels(with_plugin: Installed) -> None:
+    """Core and a plugin serve the first example, and leave nothing behind after Ctrl-C."""
     example = EXAMPLES / "hello_world"
-    with private_runs(dynamo=[str(with_circus / "dynamo")], python=str(with_circus / "python")) as command:
-        line = f"dynamo serve {example}/hello_world.py:Frontend -f {example}/config.yaml --provider circus"
-        with serve(command, line) as served:
+    line = f"dynamo serve {example}/hello_world.py:Frontend -f {example}/config.yaml"
+    with private_runs(**with_plugin.options) as command:
+        with serve(command, f"{line} --provider {with_plugin.provider}") as served:
             assert served.send(CURL).text == WANTED
             assert command.run("""dynamo call Frontend.generate '{"text": "hello"}'""").stdout == WANTED
 
 
-def test_program_runs_services_from_wheels(with_circus: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("with_plugin", ["dynamo_circus"], indirect=True)
+def test_program_runs_services_from_wheels(with_plugin: Installed, tmp_path: Path) -> None:
     """The example of a program, with its own worker command."""
-    with private_runs(cwd=tmp_path, python=str(with_circus / "python")) as command:
+    with private_runs(cwd=tmp_path, **with_plugin.options) as command:
         assert command.run(f"python {EXAMPLES}/circus_example.py").stdout.startswith("hello (from process ")
 
 
