@@ -40,7 +40,7 @@ faults: environment ## Break a running graph in every known way: SEEDS=n, CASES=
 test-bentoml: ## Check types and run the tests of dynamo-bentoml, in an environment without circus
 	@$(PYTHON) tools/environments.py make bentoml
 	.venvs/bentoml/bin/mypy plugins/dynamo_bentoml/dynamo_bentoml
-	.venvs/bentoml/bin/python -m pytest -n $(JOBS) tests/bentoml_plugin $(ARGS)
+	.venvs/bentoml/bin/python -m pytest -n $(JOBS) tests/bentoml_plugin tests/examples $(ARGS)
 
 test-wheels: environment ## Build the distributions, install them into a clean environment, and use them
 	$(BIN)/python -m pytest -m wheels tests/packaging $(ARGS)

@@ -12,9 +12,10 @@ from .served_for_tests import Command, private_runs
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-needs_circus = pytest.mark.skipif(
-    importlib.util.find_spec("dynamo_circus") is None, reason="dynamo-circus is not installed"
-)
+INSTALLED = [
+    "inprocess",
+    *(name for name in ("circus", "bentoml") if importlib.util.find_spec(f"dynamo_{name}") is not None),
+]
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def command() -> Iterator[Command]:
         yield command
 
 
-@pytest.fixture(params=["inprocess", pytest.param("circus", marks=needs_circus)])
+@pytest.fixture(params=INSTALLED)
 def provider(request: pytest.FixtureRequest) -> str:
-    """Each provider in turn."""
+    """Each provider that is installed here, in turn."""
     return str(request.param)

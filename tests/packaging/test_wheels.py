@@ -148,10 +148,10 @@ def test_example_is_served_from_wheels(with_plugin: Installed) -> None:
     """Core and a plugin serve the first example, and leave nothing behind after Ctrl-C."""
     example = EXAMPLES / "hello_world"
     line = f"dynamo serve {example}/hello_world.py:Frontend -f {example}/config.yaml"
-    with private_runs(**with_plugin.options) as command:
-        with serve(command, f"{line} --provider {with_plugin.provider}") as served:
-            assert served.send(CURL).text == WANTED
-            assert command.run("""dynamo call Frontend.generate '{"text": "hello"}'""").stdout == WANTED
+    line = f"{line} --provider {with_plugin.provider}"
+    with private_runs(**with_plugin.options) as command, serve(command, line) as served:
+        assert served.send(CURL).text == WANTED
+        assert command.run("""dynamo call Frontend.generate '{"text": "hello"}'""").stdout == WANTED
 
 
 @pytest.mark.parametrize("with_plugin", ["dynamo_circus"], indirect=True)
