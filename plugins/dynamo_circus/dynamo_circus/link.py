@@ -35,7 +35,7 @@ class Link:
 
     def send(self, kind: str, data: Mapping[str, Any] | None = None) -> None:
         """Queue one message; what cannot be sent any more is dropped."""
-        body = msgspec.json.encode({"kind": kind, "data": data or {}})
+        body = _encode({"kind": kind, "data": data or {}})
         if not self._writer.is_closing():
             self._writer.write(_LENGTH.pack(len(body)) + body)
 
@@ -45,7 +45,7 @@ class Link:
             (length,) = _LENGTH.unpack(await self._reader.readexactly(_LENGTH.size))
             if length > LARGEST_FRAME_BYTES:
                 return None
-            message = msgspec.json.decode(await self._reader.readexactly(length))
+            message = _decode(await self._reader.readexactly(length))
         except (asyncio.IncompleteReadError, OSError):
             return None
         return message["kind"], message["data"]
@@ -69,3 +69,21 @@ class Link:
             await self._writer.wait_closed()
         except OSError:
             return
+
+
+def _encode(message: Mapping[str, Any]) -> bytes:
+    try:
+        return msgspec.json.encode(message)
+    except UnicodeEncodeError:  # a file's name, an argument or a variable that is not UTF-8
+        import json  # seldom needed
+
+        return json.dumps(message).encode("ascii")
+
+
+def _decode(body: bytes) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        import json  # as above
+
+        return json.loads(body)

@@ -78,7 +78,13 @@ class SupervisorProcess:
             theirs.close()
         ours.setblocking(False)
         link = await Link.open(ours)
-        link.send("plan", plan.to_data())
+        try:
+            link.send("plan", plan.to_data())
+        except BaseException:
+            await link.aclose()
+            process.kill()
+            process.wait()
+            raise
         return cls(process, link, emit)
 
     def watch_members(self, changed: Callable[[str, tuple[Member, ...]], None]) -> None:
