@@ -76,14 +76,25 @@ class Bootstrap:
     reports_imports: bool = False
 
     def encode(self) -> bytes:
-        """The bootstrap as one frame."""
-        body = msgspec.msgpack.encode(attrs.asdict(self, recurse=False))
+        """The bootstrap as one frame: msgpack, or JSON where a path or a secret is not UTF-8."""
+        data = attrs.asdict(self, recurse=False)
+        try:
+            body = msgspec.msgpack.encode(data)
+        except UnicodeEncodeError:
+            import json  # seldom needed
+
+            body = json.dumps(data).encode("ascii")
         return _LENGTH.pack(len(body)) + body
 
     @classmethod
     def decode(cls, body: bytes) -> Self:
         """The reverse of :meth:`encode`, without the length."""
-        data = msgspec.msgpack.decode(body)
+        if body.startswith(b"{"):
+            import json  # as above
+
+            data = json.loads(body)
+        else:
+            data = msgspec.msgpack.decode(body)
         data["sys_path"] = tuple(data["sys_path"])
         return cls(**data)
 
