@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from dynamo_core.transport.frames import HELLO, encode_frame
+from dynamo_core.transport.frames import BEGIN, HELLO, encode_frame
 from dynamo_core.transport.messages import Hello, encode, encode_call_head
 
 PATIENCE_S = 10.0
@@ -82,7 +82,7 @@ async def send(path: Path, first: bytes, then: bytes = b"", *, ends: bool = Fals
                 sock.shutdown(socket.SHUT_WR)
         wanted = 2 if then else 1
         try:
-            while len(_split(received)) < wanted:
+            while sum(kind != BEGIN for kind, _ in _split(received)) < wanted:
                 part = await _receive(loop, sock)
                 received += part
                 if not part:
