@@ -8,12 +8,18 @@ from dynamo_core.testing.conformance import (
     CallConformance,
     CancellationConformance,
     ChangeConformance,
+    ClaimConformance,
     ConcurrencyConformance,
+    ConfigConformance,
     DeadlineConformance,
     DeclarationConformance,
+    DrainConformance,
     ErrorConformance,
     HttpConformance,
+    LeftoverConformance,
     LifecycleConformance,
+    RestartConformance,
+    SecurityConformance,
     StreamConformance,
     ValueConformance,
 )
@@ -66,3 +72,27 @@ class TestChanges(ChangeConformance):
 
 class TestHttp(HttpConformance):
     """HTTP through BentoML's application."""
+
+
+class TestClaims(ClaimConformance):
+    """The manifest, on BentoML."""
+
+
+class TestConfig(ConfigConformance):
+    """Configuration, on BentoML."""
+
+
+class TestDrain(DrainConformance):
+    """Work under way, on BentoML."""
+
+
+class TestLeftovers(LeftoverConformance):
+    """What is left behind, on BentoML."""
+
+
+class TestRestart(RestartConformance):
+    """Workers that die, on BentoML."""
+
+
+class TestSecurity(SecurityConformance):
+    """Secrets and sockets, on BentoML."""

@@ -8,12 +8,18 @@ from dynamo_core.testing.conformance import (
     CallConformance,
     CancellationConformance,
     ChangeConformance,
+    ClaimConformance,
     ConcurrencyConformance,
+    ConfigConformance,
     DeadlineConformance,
     DeclarationConformance,
+    DrainConformance,
     ErrorConformance,
     HttpConformance,
+    LeftoverConformance,
     LifecycleConformance,
+    RestartConformance,
+    SecurityConformance,
     StreamConformance,
     ValueConformance,
 )
@@ -66,3 +72,27 @@ class TestChanges(ChangeConformance):
 
 class TestHttp(HttpConformance):
     """HTTP, across processes."""
+
+
+class TestClaims(ClaimConformance):
+    """The manifest, across processes."""
+
+
+class TestConfig(ConfigConformance):
+    """Configuration, across processes."""
+
+
+class TestDrain(DrainConformance):
+    """Work under way, across processes."""
+
+
+class TestLeftovers(LeftoverConformance):
+    """What is left behind, across processes."""
+
+
+class TestRestart(RestartConformance):
+    """Workers that die, across processes."""
+
+
+class TestSecurity(SecurityConformance):
+    """Secrets and sockets, across processes."""

@@ -8,12 +8,18 @@ from dynamo_core.testing.conformance import (
     CallConformance,
     CancellationConformance,
     ChangeConformance,
+    ClaimConformance,
     ConcurrencyConformance,
+    ConfigConformance,
     DeadlineConformance,
     DeclarationConformance,
+    DrainConformance,
     ErrorConformance,
     HttpConformance,
+    LeftoverConformance,
     LifecycleConformance,
+    RestartConformance,
+    SecurityConformance,
     StreamConformance,
     ValueConformance,
 )
@@ -66,3 +72,27 @@ class TestChanges(ChangeConformance):
 
 class TestHttp(HttpConformance):
     """HTTP, in one process."""
+
+
+class TestClaims(ClaimConformance):
+    """The manifest, in one process."""
+
+
+class TestConfig(ConfigConformance):
+    """Configuration, in one process."""
+
+
+class TestDrain(DrainConformance):
+    """Work under way, in one process."""
+
+
+class TestLeftovers(LeftoverConformance):
+    """What is left behind, in one process."""
+
+
+class TestRestart(RestartConformance):
+    """Workers that die, in one process."""
+
+
+class TestSecurity(SecurityConformance):
+    """Secrets and sockets, in one process."""

@@ -20,12 +20,18 @@ if TYPE_CHECKING:
     from dynamo_core.testing.conformance.calls import CallConformance
     from dynamo_core.testing.conformance.cancellation import CancellationConformance
     from dynamo_core.testing.conformance.changes import ChangeConformance
+    from dynamo_core.testing.conformance.claims import ClaimConformance
     from dynamo_core.testing.conformance.concurrency import ConcurrencyConformance
+    from dynamo_core.testing.conformance.configuring import ConfigConformance
     from dynamo_core.testing.conformance.deadlines import DeadlineConformance
     from dynamo_core.testing.conformance.declaration import DeclarationConformance
+    from dynamo_core.testing.conformance.draining import DrainConformance
     from dynamo_core.testing.conformance.failures import ErrorConformance
     from dynamo_core.testing.conformance.ingress import HttpConformance
+    from dynamo_core.testing.conformance.leftovers import LeftoverConformance
     from dynamo_core.testing.conformance.lifecycle import LifecycleConformance
+    from dynamo_core.testing.conformance.restarting import RestartConformance
+    from dynamo_core.testing.conformance.security import SecurityConformance
     from dynamo_core.testing.conformance.streams import StreamConformance
     from dynamo_core.testing.conformance.value_kinds import ValueConformance
 
@@ -33,12 +39,18 @@ _MODULES: Final = {
     "CallConformance": "dynamo_core.testing.conformance.calls",
     "CancellationConformance": "dynamo_core.testing.conformance.cancellation",
     "ChangeConformance": "dynamo_core.testing.conformance.changes",
+    "ClaimConformance": "dynamo_core.testing.conformance.claims",
     "ConcurrencyConformance": "dynamo_core.testing.conformance.concurrency",
+    "ConfigConformance": "dynamo_core.testing.conformance.configuring",
     "DeadlineConformance": "dynamo_core.testing.conformance.deadlines",
     "DeclarationConformance": "dynamo_core.testing.conformance.declaration",
+    "DrainConformance": "dynamo_core.testing.conformance.draining",
     "ErrorConformance": "dynamo_core.testing.conformance.failures",
     "HttpConformance": "dynamo_core.testing.conformance.ingress",
+    "LeftoverConformance": "dynamo_core.testing.conformance.leftovers",
     "LifecycleConformance": "dynamo_core.testing.conformance.lifecycle",
+    "RestartConformance": "dynamo_core.testing.conformance.restarting",
+    "SecurityConformance": "dynamo_core.testing.conformance.security",
     "StreamConformance": "dynamo_core.testing.conformance.streams",
     "ValueConformance": "dynamo_core.testing.conformance.value_kinds",
 }
@@ -47,12 +59,18 @@ __all__ = [
     "CallConformance",
     "CancellationConformance",
     "ChangeConformance",
+    "ClaimConformance",
     "ConcurrencyConformance",
+    "ConfigConformance",
     "DeadlineConformance",
     "DeclarationConformance",
+    "DrainConformance",
     "ErrorConformance",
     "HttpConformance",
+    "LeftoverConformance",
     "LifecycleConformance",
+    "RestartConformance",
+    "SecurityConformance",
     "StreamConformance",
     "ValueConformance",
 ]

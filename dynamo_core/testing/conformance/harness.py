@@ -23,7 +23,7 @@ from dynamo_core.provider import load_provider, select_provider
 from dynamo_core.provider.binding import run_graph
 from dynamo_core.provider.loop_thread import LoopThread
 from dynamo_core.testing.conformance.ledger import Ledger
-from dynamo_core.testing.conformance.needs import lacking
+from dynamo_core.testing.conformance.needs import LACKING_PROPERTY, lacking, lacking_capability
 
 if TYPE_CHECKING:
     from dynamo_core.provider import DeploymentTarget, Manifest, RunningServices, ServiceEvent
@@ -188,6 +188,8 @@ class Conformance:
         provider = Provider(provider_name, provider_options)
         reason = lacking(provider.manifest, type(self), request.function)
         if reason:
+            missing = lacking_capability(provider.manifest, type(self), request.function)
+            request.node.user_properties.append((LACKING_PROPERTY, missing))
             pytest.skip(reason)
         return provider
 

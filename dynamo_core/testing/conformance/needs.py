@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 NEEDS: Final = "conformance_needs"
+LACKING_PROPERTY: Final = "lacking"
+"""Property of a test, in JUnit too, that names the capability for whose lack it was skipped."""
+
 _LACKING: Final = ("ignored", "refused")
 
 
@@ -31,10 +34,15 @@ def lacking(manifest: Manifest, *targets: object) -> str:
         manifest: What the provider says of itself.
         targets: The test and its class.
     """
-    for target in targets:
-        for name in getattr(target, NEEDS, ()):
-            stated = manifest.capability(name)
-            if stated.level in _LACKING:
-                reason = f": {stated.reason}" if stated.reason else ""
-                return f"{manifest.name}: {name} is {stated.level}{reason}"
-    return ""
+    name = lacking_capability(manifest, *targets)
+    if not name:
+        return ""
+    stated = manifest.capability(name)
+    reason = f": {stated.reason}" if stated.reason else ""
+    return f"{manifest.name}: {name} is {stated.level}{reason}"
+
+
+def lacking_capability(manifest: Manifest, *targets: object) -> str:
+    """The first capability that tests with these marks need and the provider lacks; empty when there is none."""
+    names = (name for target in targets for name in getattr(target, NEEDS, ()))
+    return next((name for name in names if manifest.capability(name).level in _LACKING), "")

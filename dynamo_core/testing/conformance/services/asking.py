@@ -1,0 +1,53 @@
+"""Services each of which asks for one thing that not every provider has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dynamo_core import ServiceConfig, endpoint, service
+from dynamo_core.graph import ServiceGraph, collect
+
+
+@service
+class Modest:
+    """Asks for nothing."""
+
+    @endpoint
+    async def echo(self, text: str) -> str:
+        """Give back what came."""
+        return text
+
+
+@service
+class Batched:
+    """Would have its calls joined."""
+
+    @endpoint(batchable=True)
+    async def double(self, numbers: list[int]) -> list[int]:
+        """Each twice."""
+        return [number * 2 for number in numbers]
+
+    @endpoint
+    async def echo(self, text: str) -> str:
+        """Give back what came."""
+        return text
+
+
+CONFIGS: Mapping[str, Mapping[str, Any]] = {
+    "environment": {"envs": {"KIT_VARIABLE": "1"}},
+    "gpu": {"resources": {"gpu": 1}},
+    "images": {"image": {"base": "scratch"}},
+    "on_failure": {"supervision": {"on_failure": "isolate"}},
+    "resources": {"resources": {"cpu": 0.5, "memory": "512Mi"}},
+    "restart": {"supervision": {"max_failures": 3}},
+    "watchdog": {"supervision": {"watchdog_s": 30}},
+}
+"""Configuration that asks for a capability, by its name."""
+
+
+def graph_asking_for(capability: str) -> ServiceGraph:
+    """A graph of one service that relies on *capability*."""
+    if capability == "batching":
+        return collect(Batched)
+    return collect(Modest).with_configs({"Modest": ServiceConfig(CONFIGS[capability])})
