@@ -7,6 +7,8 @@ import contextlib
 import json
 import os
 import re
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -142,6 +144,30 @@ async def test_unusable_log_directory_is_told_before_anything_starts(
         async with running(graphs, log_dir=folder):
             pass
     assert caught.value.exit_code == EXIT_CONFIG
+
+
+def dynamo(*words: str) -> list[str]:
+    return [sys.executable, "-m", "dynamo_core", *words]
+
+
+def test_served_graph_writes_records_only(runs: Path, graphs: Path, tmp_path: Path) -> None:
+    """From the first line to the last: workers, the run, and what the module says on import."""
+    target = f"{graphs}/talkative.py:Caller"
+    with (tmp_path / "err").open("wb") as err:
+        serving = subprocess.Popen(dynamo("serve", target, "--log-format", "json"), stderr=err)
+        try:
+            for words in (("wait", "--timeout", "50"), ("call", "Talkative.say"), ("restart", "Talkative")):
+                subprocess.run(dynamo(*words), check=True, capture_output=True)
+        finally:
+            serving.send_signal(signal.SIGINT)
+            assert serving.wait(50) == 0
+    records = [json.loads(line) for line in (tmp_path / "err").read_text().splitlines()]
+    texts = [record["text"] for record in records]
+    assert {"printed", "to standard error", "goodbye"} <= set(texts)
+    told = [record.get("event") for record in records if record["stream"] == "run"]
+    assert told[:2] == ["ready", "ready"]
+    assert {"message", "stopping"} <= set(told)
+    assert told[-1] == "stopped"
 
 
 def test_options_are_checked() -> None:
