@@ -1,7 +1,8 @@
 """The floor: as little as two processes need to call each other over a unix socket with framed msgpack.
 
-uvloop, msgspec, request ids on one connection, one task per request, and no features: no errors, no deadlines, no
-cancellation, no limits, no flow control. What a framework adds is measured against it.
+uvloop, msgspec, request ids on one connection, one task per request, what one turn of the loop writes in one piece,
+and no features: no errors, no deadlines, no cancellation, no limits, no flow control.
+What a framework adds is measured against it.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ class FramedProtocol(asyncio.Protocol):
         self._unsent.append(_LENGTH.pack(len(body)) + body)
 
     def _flush(self) -> None:
-        self.transport.write(b"".join(self._unsent))
+        if not self.transport.is_closing():
+            self.transport.write(b"".join(self._unsent))
         self._unsent.clear()
 
     def take(self, message: list[Any]) -> None:

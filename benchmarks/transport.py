@@ -27,7 +27,7 @@ import uvloop
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from floor import connect_floor, serve_floor
+from floor import FloorClient, connect_floor, serve_floor
 
 from dynamo_core import endpoint, service
 
@@ -111,7 +111,7 @@ async def open_client(side: str, path: str) -> AsyncIterator[Any]:
 
 
 class _FloorBackend:
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: FloorClient) -> None:
         self._client = client
 
     def echo(self, value: Any) -> Awaitable[Any]:
