@@ -77,6 +77,7 @@ class ServiceServer:
         self._listener: socket.socket | None = None
         self._connections: set[ServerConnection] = set()
         self._handshakes: set[asyncio.Task[None]] = set()
+        self._unread: dict[socket.socket, asyncio.Task[None]] = {}  # handshakes that wait for their caller
         self._accept_again: asyncio.TimerHandle | None = None
         self.is_draining = False
         self._is_stopping = False
@@ -107,7 +108,7 @@ class ServiceServer:
             self._pause_accepting()
             self._listener.close()
             self._listener = None
-        for handshake in self._handshakes:
+        for handshake in self._unread.values():
             handshake.cancel()
 
     def go_away(self) -> None:
@@ -211,6 +212,7 @@ class ServiceServer:
             sock.setblocking(False)
             handshake = self._loop.create_task(self._greet(sock), name="handshake")
             self._handshakes.add(handshake)
+            self._unread[sock] = handshake
             handshake.add_done_callback(self._handshakes.discard)
 
     def _pause_accepting(self, pause_s: float | None = None) -> None:
@@ -239,6 +241,9 @@ class ServiceServer:
                 raise HandshakeError("the peer belongs to another user")
             async with asyncio.timeout(self.limits.handshake_timeout_s):
                 hello = await self._read_hello(greeter, sock)
+            # What follows waits for nobody, and is not cancelled by a stop: uvloop drops a connection that was just
+            # made without telling it that it is gone.
+            del self._unread[sock]
             await self._welcome(greeter, sock, hello)
         except TimeoutError:
             logger.warning("%s: a connection did not say who it is in time", self)
@@ -253,6 +258,7 @@ class ServiceServer:
             sock.close()
             raise
         finally:
+            self._unread.pop(sock, None)
             greeter.close()
 
     async def _read_hello(self, greeter: Greeter, sock: socket.socket) -> Hello:

@@ -188,3 +188,25 @@ def test_nobody_there(run, make_socket):
                 await client.echo(1)
 
     run(scenario())
+
+
+def test_a_stop_between_the_two_halves_of_a_connection_ends_it_well(run, make_socket):
+    """The worker was told to stop when a connection was there, and whoever made it did not know yet."""
+    slot_socket = make_socket()
+
+    async def scenario() -> None:
+        async with working(slot_socket) as worker:
+            began = worker.server.connection_began
+
+            def begin_and_stop(connection):
+                began(connection)
+                worker.server.go_away()
+
+            worker.server.connection_began = begin_and_stop
+            peer = await RawPeer.open(slot_socket.path)
+            assert (await peer.read())[0] == GOAWAY
+            await worker.server.aclose()
+            assert await peer.read_to_end() == []
+            peer.close()
+
+    run(scenario())
