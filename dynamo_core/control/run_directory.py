@@ -199,6 +199,15 @@ def check_socket_path(path: Path) -> Path:
     return path
 
 
+def identify(path: Path | str) -> tuple[int, int] | None:
+    """What is at *path* itself, as device and inode; None when there is nothing."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def remove_opened(descriptor: int, path: Path) -> None:
     """Delete the content of an opened directory, and the directory itself if *path* still leads to it."""
     for entry in os.listdir(descriptor):  # by descriptor

@@ -6,6 +6,7 @@ import socket
 from typing import TYPE_CHECKING, Final
 
 from dynamo_core.config import ServiceConfig
+from dynamo_core.control.run_directory import identify
 from dynamo_core.control.verbs import ControlVerbs
 from dynamo_core.errors import RunDirectoryError
 from dynamo_core.host import Host
@@ -46,6 +47,7 @@ class ControlServer:
             run_id=directory.run_id,
         )
         self._server: ServiceServer | None = None
+        self._identity: tuple[int, int] | None = None
 
     async def open(self) -> None:
         """Bind the socket and take commands.
@@ -56,14 +58,19 @@ class ControlServer:
         await self._host.start()
         await self._listen()
 
-    async def reopen(self) -> None:
-        """Bind the socket anew, after the run's directory was removed and restored; connections are closed.
+    @property
+    def is_reachable(self) -> bool:
+        """Whether it takes commands, and the path still leads to its socket."""
+        return self._server is not None and identify(self._directory.control_socket_path) == self._identity
+
+    def reopen(self) -> None:
+        """Bind the socket anew, after it or the run's directory was removed; connections stay.
 
         Raises:
             RunDirectoryError: The socket cannot be made.
         """
-        await self._close_server()
-        await self._listen()
+        if self._server is not None:
+            self._server.relisten(self._bind())
 
     async def aclose(self) -> None:
         """Take no more commands; those under way get a second to end. Safe to call twice, and unopened."""
@@ -83,13 +90,19 @@ class ControlServer:
     async def _listen(self) -> None:
         limits = TransportLimits(max_frame_bytes=LARGEST_REQUEST_BYTES)
         server = ServiceServer(self._host, run_id=self._directory.run_id, limits=limits)
-        listener = _bind(self._directory.control_socket_path)
+        listener = self._bind()
         try:
             await server.start(listener)
         except BaseException:
             listener.close()
             raise
         self._server = server
+
+    def _bind(self) -> socket.socket:
+        path = self._directory.control_socket_path
+        listener = _bind(path)
+        self._identity = identify(path)
+        return listener
 
     async def _close_server(self) -> None:
         server, self._server = self._server, None

@@ -98,6 +98,25 @@ class ServiceServer:
         self._listener = listener
         self._loop.add_reader(listener.fileno(), self._accept)
 
+    def relisten(self, listener: socket.socket) -> None:
+        """Accept on another socket from now on, because the path of the one before leads to it no more.
+
+        Connections stay; those that wait in the queue of the former socket are lost.
+
+        Args:
+            listener: As :meth:`start` takes it; closed at once when no connections are accepted any more.
+        """
+        if self._is_stopping or self._listener is None:
+            listener.close()
+            return
+        former = self._listener
+        self._pause_accepting()
+        listener.setblocking(False)
+        listener.listen(BACKLOG_CONNECTIONS)
+        self._listener = listener
+        self._loop.add_reader(listener.fileno(), self._accept)
+        former.close()
+
     def stop_accepting(self) -> None:
         """Accept no more connections and close this process's copy of the socket. Safe to call twice.
 

@@ -34,6 +34,36 @@ MOST_FOR_HOOKS_S: Final = 2.0
 """What calls leave of the stop time, so that a worker whose calls take too long is not killed in its shutdown hooks."""
 
 
+class Renewals:
+    """Where the slot's listening socket comes in that a supervisor has made anew, while the worker lives."""
+
+    def __init__(self) -> None:
+        self._server: ServiceServer | None = None
+        self._waiting: socket.socket | None = None
+
+    def take(self, listener: socket.socket) -> None:
+        """Have the worker accept on *listener*, which belongs to this from now on."""
+        if self._server is not None:
+            self._server.relisten(listener)
+            return
+        if self._waiting is not None:
+            self._waiting.close()
+        self._waiting = listener
+
+    def hand_to(self, server: ServiceServer) -> None:
+        """Have *server*, which has just started, accept on what has come and will come."""
+        self._server = server
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            server.relisten(waiting)
+
+    def close(self) -> None:
+        """Close what nobody has taken. Safe to call twice."""
+        if self._waiting is not None:
+            self._waiting.close()
+            self._waiting = None
+
+
 @attrs.frozen(kw_only=True, eq=False)
 class WorkerSetup:
     """What one worker serves, and where.
@@ -47,6 +77,7 @@ class WorkerSetup:
         listener: The slot's listening socket.
         http_listener: The service's HTTP socket; None when it has none.
         peers: What it depends on.
+        renewals: Where another listening socket may come in later.
         tell: Hears how the worker is, as sd_notify fields; must not block.
     """
 
@@ -58,6 +89,7 @@ class WorkerSetup:
     listener: socket.socket
     http_listener: socket.socket | None = None
     peers: Peers
+    renewals: Renewals = attrs.field(factory=Renewals)
     tell: Callable[[Mapping[str, str]], None] = attrs.field(factory=Teller)
 
 
@@ -86,6 +118,7 @@ async def serve(setup: WorkerSetup, stop: asyncio.Event) -> None:
         finally:
             await host.stop()
     finally:
+        setup.renewals.close()
         await setup.peers.aclose()
 
 
@@ -100,6 +133,7 @@ async def _serve_host(host: Host, setup: WorkerSetup, stop: asyncio.Event) -> No
                 if await _unless(stop, health.wait_ready(host, setup.tell)):
                     # Callers wait in the socket's queue; they must not come before READY.
                     await server.start(setup.listener)
+                    setup.renewals.hand_to(server)
                     setup.tell(health.READY)
                     with health.watchdog(host, setup.tell):
                         await _unless(stop, _look_after(host, setup))

@@ -15,6 +15,7 @@ import logging
 import os
 import signal
 import socket
+import struct
 import sys
 import traceback
 from collections.abc import Callable, Coroutine
@@ -33,8 +34,12 @@ if TYPE_CHECKING:
     from dynamo_core.definition import ServiceDefinition
     from dynamo_core.worker_kit.imported_files import ImportReporter
     from dynamo_core.worker_kit.peers import Peers
+    from dynamo_core.worker_kit.serving import Renewals
 
 READ_BYTES: Final = 65536
+_FD: Final = struct.Struct("i")
+_FD_ROOM: Final = socket.CMSG_SPACE(4 * _FD.size) if hasattr(socket, "CMSG_SPACE") else 0
+_CLOSE_ON_EXEC: Final = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 EXIT_LOST_SUPERVISOR: Final = 125
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -221,7 +226,10 @@ async def _serve(
         http_listener=None if bootstrap.http_fd is None else adopt_socket(bootstrap.http_fd),
         peers=peers,
     )
-    with _listening(channel, peers), contextlib.nullcontext() if reporter is None else reporter.following():
+    with (
+        _listening(channel, peers, setup.renewals),
+        contextlib.nullcontext() if reporter is None else reporter.following(),
+    ):
         await serve(setup, stop_on_signals())
 
 
@@ -243,14 +251,14 @@ def adopt_socket(descriptor: int) -> socket.socket:
 
 
 @contextlib.contextmanager
-def _listening(channel: socket.socket, peers: Peers) -> Any:
-    """Take in memberships from the supervisor for as long as the block lasts."""
+def _listening(channel: socket.socket, peers: Peers, renewals: Renewals) -> Any:
+    """Take in memberships and listening sockets from the supervisor for as long as the block lasts."""
     from dynamo_core.transport import MembershipReader  # as in _serve
 
     loop = asyncio.get_running_loop()
     channel.setblocking(False)
     loop.add_reader(
-        channel.fileno(), functools.partial(_read_memberships, channel, MembershipReader(), peers)
+        channel.fileno(), functools.partial(_read_memberships, channel, MembershipReader(), peers, renewals)
     )
     try:
         yield
@@ -259,15 +267,19 @@ def _listening(channel: socket.socket, peers: Peers) -> Any:
         channel.close()
 
 
-def _read_memberships(channel: socket.socket, reader: Any, peers: Peers) -> None:
+def _read_memberships(channel: socket.socket, reader: Any, peers: Peers, renewals: Renewals) -> None:
     try:
-        data = channel.recv(READ_BYTES)
+        data, ancillary, _, _ = channel.recvmsg(READ_BYTES, _FD_ROOM, _CLOSE_ON_EXEC)
     except (BlockingIOError, InterruptedError):
         return
     except OSError:
-        data = b""
+        data, ancillary = b"", []
     if not data:
         _end_with_group()
+    for level, kind, content in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            for (descriptor,) in _FD.iter_unpack(content[: len(content) // _FD.size * _FD.size]):
+                renewals.take(adopt_socket(descriptor))
     for service, members in reader.feed(data):
         peers.update(service, members)
 

@@ -171,11 +171,20 @@ async def test_socket_is_this_users_alone(directory: RunDirectory, umask: int) -
 
 async def test_socket_can_be_made_anew(run: ObedientRun, directory: RunDirectory) -> None:
     """After somebody has removed the run's directory."""
-    async with ControlServer(ObedientRun(), directory) as server:
+    async with (
+        ControlServer(ObedientRun(), directory) as server,
+        ControlClient(directory.control_socket_path, directory.run_id) as former,
+    ):
+        assert (await former.status()).provider == "obedient"
+        assert server.is_reachable
         directory.control_socket_path.unlink()
-        await server.reopen()
+        assert not server.is_reachable
+        server.reopen()
+        assert server.is_reachable
         async with ControlClient(directory.control_socket_path, directory.run_id) as client:
             assert (await client.status()).provider == "obedient"
+        assert (await former.status()).provider == "obedient"
+    assert not server.is_reachable
 
 
 async def test_server_closes_twice_and_unopened(directory: RunDirectory) -> None:

@@ -7,6 +7,7 @@ Its end of file is the worker's life-line: it means that the supervisor is gone.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections import deque
 from typing import TYPE_CHECKING
@@ -26,37 +27,48 @@ class WorkerChannel:
 
     def __init__(self, end: socket.socket) -> None:
         self._end = end
-        self._unsent: deque[memoryview] = deque()
+        self._unsent: deque[tuple[memoryview, int | None]] = deque()
         self._is_waiting = False
         end.setblocking(False)
 
-    def write(self, data: bytes) -> None:
-        """Queue *data*; never blocks."""
+    def write(self, data: bytes, *, descriptor: int | None = None) -> None:
+        """Queue *data*, with a copy of a descriptor; never blocks."""
         if self._end.fileno() >= 0:
-            self._unsent.append(memoryview(data))
+            self._unsent.append((memoryview(data), None if descriptor is None else os.dup(descriptor)))
             if not self._is_waiting:
                 self._flush()
 
     def close(self) -> None:
         """Close the worker's life-line."""
         self._wait(wanted=False)
-        self._unsent.clear()
+        self._forget()
         self._end.close()
 
     def _flush(self) -> None:
         try:
             while self._unsent:
-                sent = self._end.send(self._unsent[0])
-                if sent == len(self._unsent[0]):
+                data, descriptor = self._unsent[0]
+                if descriptor is None:
+                    sent = self._end.send(data)
+                else:
+                    sent = socket.send_fds(self._end, [data], [descriptor])
+                    os.close(descriptor)
+                if sent == len(data):
                     self._unsent.popleft()
                 else:
-                    self._unsent[0] = self._unsent[0][sent:]
+                    self._unsent[0] = data[sent:], None
         except BlockingIOError:
             self._wait(wanted=True)
             return
         except OSError:  # the worker has ended; the reaper will tell
-            self._unsent.clear()
+            self._forget()
         self._wait(wanted=False)
+
+    def _forget(self) -> None:
+        for _, descriptor in self._unsent:
+            if descriptor is not None:
+                os.close(descriptor)
+        self._unsent.clear()
 
     def _wait(self, *, wanted: bool) -> None:
         if wanted == self._is_waiting:
@@ -107,6 +119,13 @@ class WorkerChannels:
         for channel, name in self._channels.items():
             if name in dependents:
                 channel.write(frame)
+
+    def renew_listener(self, channel: WorkerChannel, listener: socket.socket) -> None:
+        """Have a worker accept on another socket than the one it inherited.
+
+        The descriptor comes with a frame that says nothing: no service has dependents in its own worker.
+        """
+        channel.write(encode_membership(self._channels[channel], ()), descriptor=listener.fileno())
 
     def members(self, service: str) -> tuple[Member, ...]:
         """Who serves *service*, as its callers know."""
