@@ -130,6 +130,20 @@ async def test_slow_start_is_ended_at_its_limit() -> None:
         assert "was not ready within 0.05 s" in str(crew.told[-1][3])
 
 
+async def test_slow_start_is_ended_while_others_wait_for_their_turn() -> None:
+    """A slot that may not be filled yet keeps nobody from looking at those after it, or they would wait for ever."""
+    async with running_crew() as crew:
+        watcher = crew.add("A", SLEEP, slots=2, startup_timeout_s=0.2)
+        crew.ready_on_spawn = False
+        crew.may_spawn = lambda: crew.count("spawned") < 2  # type: ignore[method-assign]
+        await crew.arbiter.start()
+        first = watcher.slots[0].process
+        assert first is not None
+        os.kill(first.pid, signal.SIGKILL)
+        await until(lambda: ("ended", "A", 1, -signal.SIGKILL) in crew.told, "the slow one is ended")
+        assert watcher.slots[1].last_end == "was not ready within 0.2 s"
+
+
 async def test_deaf_worker_is_killed_after_its_grace() -> None:
     """A worker that ignores SIGTERM is gone after the grace."""
     async with running_crew() as crew:

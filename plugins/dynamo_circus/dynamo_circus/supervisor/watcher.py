@@ -117,9 +117,8 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
             if slot.process is not None:
                 self._check_start_time(slot, slot.process, now)
             elif slot.incoming is None and not slot.is_given_up and now >= slot.next_spawn_at:
-                if not self.crew.may_spawn():
-                    return
-                self._fill(slot)
+                if self.crew.may_spawn():
+                    self._fill(slot)
 
     def _fill(self, slot: Slot) -> None:
         slot.filled.set()
