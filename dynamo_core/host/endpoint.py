@@ -17,7 +17,7 @@ from dynamo_core.host.thread_call import ThreadCall
 
 if TYPE_CHECKING:
     import contextvars
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from dynamo_core.definition import EndpointDefinition
     from dynamo_core.host.admission import Lane
@@ -160,6 +160,54 @@ class HostedEndpoint:
                         pass  # the coroutine is thrown away in another task's context
                 yield item
         finally:
+            await opened.close()
+
+    async def feed(
+        self,
+        arguments: dict[str, object],
+        context: CallContext,
+        put: Callable[[object], Awaitable[None] | None],
+    ) -> None:
+        """Run a stream endpoint to its end in the current task, which does nothing else: :meth:`stream` for less.
+
+        Args:
+            arguments: By parameter name.
+            context: The call; used for no other one. Its deadline is that of the whole stream.
+            put: Takes each item, not yet encoded; what it returns is awaited before the next step, unless it is
+                None. What it raises ends the stream, and goes on as it is.
+
+        Raises:
+            CallError: As :meth:`call`.
+        """
+        opened = OpenStream(self._workplace, context, self._set_deadline(context))
+        opened.task = task = asyncio.current_task()
+        token = CURRENT_CALL.set(context)
+        step: Any = None
+        try:
+            while True:
+                try:
+                    if step is None:
+                        step = (await self._open(opened, arguments, context)).__anext__
+                    item = await step()
+                    if opened.is_interrupted:  # it swallowed its cancellation
+                        raise opened.interruption()
+                except BaseException as exc:
+                    error = opened.explain(exc)
+                    if error is None:
+                        return
+                    if error is exc:
+                        raise
+                    raise error from exc
+                waiting = put(item)
+                if waiting is not None:
+                    opened.task = None
+                    await waiting
+                    opened.task = task
+                    if opened.is_interrupted:
+                        raise opened.interruption()
+        finally:
+            opened.task = None
+            _reset(token)
             await opened.close()
 
     async def _open(

@@ -28,12 +28,12 @@ class ServedEndpoint:
         "call",
         "decode",
         "encode",
+        "feed",
         "gives_bytes",
         "is_stream",
         "may_wait",
         "name",
         "service",
-        "stream",
     )
 
     def __init__(self, service: str, hosted: HostedEndpoint) -> None:
@@ -42,7 +42,7 @@ class ServedEndpoint:
         self.is_stream = hosted.is_stream
         self.may_wait = hosted.may_wait
         self.call = hosted.call
-        self.stream = hosted.stream
+        self.feed = hosted.feed
         self._codec = hosted.codec
         self.decode = hosted.codec.decode_arguments
         self.encode = hosted.codec.encode_result

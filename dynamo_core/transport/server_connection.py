@@ -267,11 +267,12 @@ class ServerConnection(FramedConnection):
                 self._mark_begun(number, context)
             else:
                 await self._prepare_begin(number, served, context)
-            items = served.stream(arguments, context)
             try:
-                await sender.send_all(items)
-            finally:
-                await items.aclose()
+                await served.feed(arguments, context, sender.put)
+            except Exception:
+                sender.send_rest()
+                raise
+            sender.send_rest()
         except Exception as exc:  # noqa: BLE001  # the caller is told
             self._end_call(number, exc)
         except asyncio.CancelledError:
@@ -284,6 +285,7 @@ class ServerConnection(FramedConnection):
                     self._flush()  # together with the last items
                     self._server.call_ended()
         finally:
+            sender.close()
             self._streams.pop(number, None)
 
     def _end_call(self, number: int, error: BaseException) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from dynamo_core.errors import UnsupportedValueError
 from dynamo_core.transport.frames import ITEMS, encode_head
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import Awaitable, Callable
 
     from dynamo_core.transport.server_connection import ServerConnection
 
@@ -67,29 +67,36 @@ class StreamSender:
         self._room = 1
         self._timer: asyncio.TimerHandle | None = None
 
-    async def send_all(self, items: AsyncGenerator[Any, None]) -> None:
-        """Send every item; returns when the last one is on its way.
+    def put(self, item: object) -> Awaitable[None] | None:
+        """Take one item, and send it now or soon.
+
+        Returns:
+            What to wait for before the next item; None for nothing.
 
         Raises:
             UnsupportedValueError: An item cannot be sent; those before it were.
-            Exception: What the source raised; the items before it were sent.
         """
-        try:
-            async for item in items:
-                batch = self._batch
-                batch.append(item)
-                if len(batch) >= self._room or _monotonic() >= self._quiet_at:
-                    await self._send_and_wait()
-                elif self._timer is None:
-                    delay_s = max(0.0, self._quiet_at - _monotonic())
-                    self._timer = self._connection.loop.call_later(delay_s, self._send_late)
-        except Exception:
-            self._send()
-            raise
-        else:
-            self._send()
-        finally:
-            self._stop_timer()
+        batch = self._batch
+        batch.append(item)
+        if len(batch) >= self._room or _monotonic() >= self._quiet_at:
+            return self._send_and_wait()
+        if self._timer is None:
+            delay_s = max(0.0, self._quiet_at - _monotonic())
+            self._timer = self._connection.loop.call_later(delay_s, self._send_late)
+        return None
+
+    def send_rest(self) -> None:
+        """Send what is there; no more items will come.
+
+        Raises:
+            UnsupportedValueError: As :meth:`put`.
+        """
+        self._send()
+
+    def close(self) -> None:
+        """Send nothing any more. Safe to call twice."""
+        self._batch = []
+        self._stop_timer()
 
     def add_credit(self, items: int, size_bytes: int) -> None:
         """The reader allows more."""
