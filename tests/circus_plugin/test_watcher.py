@@ -144,6 +144,18 @@ async def test_slow_start_is_ended_while_others_wait_for_their_turn() -> None:
         assert watcher.slots[1].last_end == "was not ready within 0.2 s"
 
 
+async def test_replacement_does_not_wait_for_its_turn() -> None:
+    """Turns are for workers that are added; those of another service may hang in theirs."""
+    async with running_crew() as crew:
+        watcher = crew.add("A", SLEEP)
+        await crew.arbiter.start()
+        crew.may_spawn = lambda: False  # type: ignore[method-assign]
+        first = watcher.slots[0].process
+        assert first is not None
+        os.kill(first.pid, signal.SIGKILL)
+        await until(lambda: crew.count("spawned") == 2, "a replacement is spawned")
+
+
 async def test_deaf_worker_is_killed_after_its_grace() -> None:
     """A worker that ignores SIGTERM is gone after the grace."""
     async with running_crew() as crew:

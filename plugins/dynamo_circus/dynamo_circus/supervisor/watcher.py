@@ -117,7 +117,7 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
             if slot.process is not None:
                 self._check_start_time(slot, slot.process, now)
             elif slot.incoming is None and not slot.is_given_up and now >= slot.next_spawn_at:
-                if self.crew.may_spawn():
+                if slot.has_been_ready or self.crew.may_spawn():  # a replacement waits for nobody
                     self._fill(slot)
 
     def _fill(self, slot: Slot) -> None:
