@@ -8,6 +8,7 @@ from typing import Any, Final
 from dynamo_core.errors import (
     AddressInUseError,
     DynamoError,
+    RunDirectoryError,
     ServiceFailedError,
     ServiceNotFoundError,
     StartError,
@@ -18,13 +19,14 @@ _KNOWN: Final[Mapping[str, tuple[type[DynamoError], tuple[str, ...]]]] = {
     cls.__name__: (cls, fields)
     for cls, fields in (
         (AddressInUseError, ("host", "port", "service")),
+        (RunDirectoryError, ()),
         (ServiceFailedError, ("service", "cause", "slot", "last_lines")),
         (ServiceNotFoundError, ("name", "known")),
         (StartError, ("service", "cause", "slot", "last_lines")),
         (UnsupportedOperationError, ("provider", "operation", "reason")),
     )
 }
-"""Errors that keep their class, and the facts they are built from."""
+"""Errors that keep their class, and the facts they are built from; their text where there are none."""
 
 
 class ControlError(DynamoError):
@@ -64,6 +66,8 @@ def failure_from_data(data: Mapping[str, Any]) -> DynamoError | TimeoutError:
     known, facts = _KNOWN.get(name), data.get("facts")
     if known is not None and isinstance(facts, Mapping):
         cls, fields = known
+        if not fields:
+            return cls(message)
         if all(field in facts for field in fields):
             return cls(**{field: facts[field] for field in fields})
     code = data.get("exit_code")

@@ -21,6 +21,7 @@ from dynamo_core.errors import (
     ConfigError,
     DynamoError,
     InvalidRequestError,
+    RunDirectoryError,
     ServiceFailedError,
     ServiceNotFoundError,
     ServiceUnavailableError,
@@ -104,6 +105,7 @@ FAILURES = [
     ServiceFailedError("Backend", "8 failures in a row", last_lines=["boom"]),
     UnsupportedOperationError("obedient", "scale", "it has one worker"),
     AddressInUseError("127.0.0.1", 8000, service="Frontend"),
+    RunDirectoryError("a socket's path would have 169 bytes, the limit is 100"),
 ]
 
 
