@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -12,7 +13,9 @@ from pathlib import Path
 
 from services import SUPERVISION, Answer, note, noted
 
-from dynamo_core import ServiceContext, api, depends, endpoint, service
+from dynamo_core import ServiceContext, api, async_on_start, depends, endpoint, service
+
+DESCRIPTORS = 64
 
 
 @service(supervision=SUPERVISION, traffic={"max_concurrency": 4, "max_queue": 8}, http={"port": 0})
@@ -138,3 +141,20 @@ def cut_connections() -> None:
                 is_open = not found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
                 if found.family == socket.AF_UNIX and found.getsockname() and is_open:
                     found.shutdown(socket.SHUT_RDWR)
+
+
+@service(supervision=SUPERVISION, http={"port": 0})
+class Tight:
+    """May open few descriptors."""
+
+    context: ServiceContext
+
+    @async_on_start
+    async def limit(self) -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
+
+    @api
+    async def work(self, call_id: str) -> Answer:
+        with noted(call_id, self.context):
+            pass
+        return Answer(call_id, self.context.slot, os.getpid())

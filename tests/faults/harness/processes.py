@@ -188,6 +188,16 @@ def _address(text: str) -> tuple[str, int]:
     return socket.inet_ntop(socket.AF_INET if len(words) == 1 else socket.AF_INET6, packed), int(port, 16)
 
 
+def cpu_s(pid: int) -> float:
+    """Seconds of processor time that a process has used.
+
+    Raises:
+        OSError: It is gone.
+    """
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def usage(pid: int) -> Usage:
     """What a process holds now.
 
