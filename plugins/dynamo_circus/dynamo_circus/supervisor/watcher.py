@@ -116,9 +116,14 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
         for slot in self.slots:
             if slot.process is not None:
                 self._check_start_time(slot, slot.process, now)
-            elif slot.incoming is None and not slot.is_given_up and now >= slot.next_spawn_at:
-                if slot.has_been_ready or self.crew.may_spawn():  # a replacement waits for nobody
-                    self._fill(slot)
+            elif self._is_due(slot, now):
+                self._fill(slot)
+
+    def _is_due(self, slot: Slot, now: float) -> bool:
+        """Whether an empty slot is to be filled now; a worker that is added waits until others have begun."""
+        if slot.incoming is not None or slot.is_given_up or now < slot.next_spawn_at:
+            return False
+        return slot.has_been_ready or self.crew.may_spawn()
 
     def _fill(self, slot: Slot) -> None:
         slot.filled.set()
