@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 from typing import TYPE_CHECKING
 
 import pytest
-
-pytest.importorskip("bentoml", reason="BentoML is not installed")
 
 from .runs_for_tests import Runs, private_runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+if importlib.util.find_spec("dynamo_bentoml") is None:
+    collect_ignore_glob = ["test_*.py"]
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from dynamo_bentoml.supervisor.guardian import Guardian
 from dynamo_bentoml.supervisor.guardian_process import OWNER_VARIABLE, kill_marked
@@ -34,9 +35,11 @@ def test_marked_processes_are_killed_and_no_others() -> None:
             process.wait()
 
 
-def test_guardian_kills_groups_when_the_line_ends_without_a_word() -> None:
-    """As it does when its supervisor is killed."""
-    guardian = Guardian("run-c")
+def test_guardian_kills_groups_when_the_line_ends_without_a_word(tmp_path: Path) -> None:
+    """As it does when its supervisor is killed; then it removes the run's directory."""
+    folder = tmp_path / "run-c"
+    (folder / "metrics").mkdir(parents=True)
+    guardian = Guardian("run-c", folder)
     grouped, stray, forgotten = start("x"), start("run-c/Backend/0.1"), start("y")
     try:
         for process in (grouped, forgotten):
@@ -47,21 +50,23 @@ def test_guardian_kills_groups_when_the_line_ends_without_a_word() -> None:
         assert stray.wait(10) == -9
         assert guardian._process.wait(10) == 0
         assert forgotten.poll() is None
+        assert not folder.exists()
     finally:
         for process in (grouped, stray, forgotten):
             process.kill()
             process.wait()
 
 
-def test_guardian_leaves_everything_when_it_is_told_that_all_is_well() -> None:
+def test_guardian_leaves_everything_when_it_is_told_that_all_is_well(tmp_path: Path) -> None:
     """And ends."""
-    guardian = Guardian("run-d")
+    guardian = Guardian("run-d", tmp_path)
     process = start("z")
     try:
         guardian.register(process.pid)
         guardian.close()
         assert guardian._process.returncode == 0
         assert process.poll() is None
+        assert tmp_path.exists()
     finally:
         process.kill()
         process.wait()

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from dynamo_core.config import ServiceConfig
     from dynamo_core.definition import ServiceDefinition
 
-NO_TIMEOUT_S: Final = 24 * 3600
-"""BentoML has no word for no limit."""
+NO_TIMEOUT_S: Final = 3600
+"""BentoML has no word for no limit, and keeps a timer for every request until its limit has passed."""
 
 WIDER_S: Final = 5.0
 """How much later than ours BentoML's own time limit comes, so that ours answers first."""

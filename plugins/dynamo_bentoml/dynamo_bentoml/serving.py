@@ -89,6 +89,21 @@ def make_application(
     return application
 
 
+def worker_slot() -> int:
+    """Slot of this process among BentoML's own workers of a service."""
+    from bentoml._internal.context import server_context
+
+    return max(0, (server_context.worker_index or 1) - 1)
+
+
+def runner_map() -> Mapping[str, str]:
+    """Where BentoML says that services are, by name."""
+    from bentoml._internal.container import BentoMLContainer
+
+    found: dict[str, str] = BentoMLContainer.remote_runner_mapping.get()
+    return found
+
+
 def _log_as_bentoml_does() -> None:
     from bentoml._internal.log import configure_server_logging
 

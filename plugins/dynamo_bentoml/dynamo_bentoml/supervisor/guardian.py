@@ -21,13 +21,14 @@ class Guardian:
 
     Args:
         run_id: Id of the run; whatever its workers start is marked with it.
+        folder: The run's directory, which it removes then.
     """
 
-    def __init__(self, run_id: str) -> None:
+    def __init__(self, run_id: str, folder: Path) -> None:
         read_end, write_end = os.pipe()
         try:
             self._process = subprocess.Popen(  # our own program
-                [sys.executable, "-I", "-S", str(PROGRAM), f"{run_id}/"],
+                [sys.executable, "-I", "-S", str(PROGRAM), f"{run_id}/", str(folder)],
                 stdin=read_end,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

@@ -1,8 +1,9 @@
 """A small process that outlives its supervisor for as long as it takes to kill what that leaves behind.
 
-Run as ``python -I -S guardian_process.py MARK`` with the read end of a pipe as standard input. The supervisor writes
-``+GROUP`` and ``-GROUP`` as worker processes come and go, and ``.`` as its last word. When the pipe ends without
-that, the supervisor is dead: every group is killed, then whatever else has *MARK* in its environment.
+Run as ``python -I -S guardian_process.py MARK FOLDER`` with the read end of a pipe as standard input. The supervisor
+writes ``+GROUP`` and ``-GROUP`` as worker processes come and go, and ``.`` as its last word. When the pipe ends
+without that, the supervisor is dead: every group is killed, then whatever else has *MARK* in its environment, and the
+run's *FOLDER* is removed.
 Only modules that an interpreter has anyway are imported. The supervisor uses :func:`kill_marked` too.
 """
 
@@ -25,7 +26,7 @@ LARGEST_ENVIRONMENT_BYTES = 4 * 1024 * 1024
 READ_BYTES = 65536
 
 
-def main(mark: str) -> int:
+def main(mark: str, folder: str) -> int:
     """Guard until the pipe ends; the exit status."""
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGTSTP):
         signal.signal(number, signal.SIG_IGN)
@@ -44,7 +45,27 @@ def main(mark: str) -> int:
         except OSError:
             pass
     kill_marked([mark])
+    remove(folder)
     return 0
+
+
+def remove(folder: str) -> None:
+    """Delete the directory of a dead run, once nobody holds its lock any more; a link is not followed."""
+    import fcntl
+    import shutil
+
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        if os.fstat(descriptor).st_uid == os.geteuid():
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            shutil.rmtree(folder, ignore_errors=True)
+    except OSError:
+        pass  # the next run that starts sweeps it
+    finally:
+        os.close(descriptor)
 
 
 def kill_marked(marks: list[str]) -> int:
@@ -90,4 +111,4 @@ def _kill_if_marked(pid: int, wanted: list[bytes]) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv[1], sys.argv[2]))

@@ -128,7 +128,7 @@ class Supervisor(RunEvents):
             self.groups.append(group)
             stack.callback(group.close)
             group.open()
-        self.guardian = Guardian(self.directory.run_id)
+        self.guardian = Guardian(self.directory.run_id, self.directory.path)
         stack.callback(self.guardian.close)
 
     async def _serve(self) -> None:

@@ -6,15 +6,14 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
-from dynamo_bentoml.bento_service import StandInFacts, facts_of, make_service
+from dynamo_bentoml.bento_service import make_service
 from dynamo_bentoml.elsewhere import open_channel
+from dynamo_bentoml.hosted_service import HostedService
+from dynamo_bentoml.ingress import make_http_application
 from dynamo_bentoml.serving import make_application
-from dynamo_bentoml.worker.batching import Batching
-from dynamo_bentoml.worker.bento_calls import HostEndpoints
-from dynamo_bentoml.worker.ingress import CoreIngress, make_http_application
+from dynamo_bentoml.stand_in import StandInFacts, facts_of
 from dynamo_bentoml.worker.supervisor_line import SupervisorLine
 from dynamo_core.client import make_client
-from dynamo_core.host import Host
 from dynamo_core.http import serve_http
 from dynamo_core.transport import ServiceServer
 from dynamo_core.worker_kit import health
@@ -81,11 +80,9 @@ class Worker:
         self._assignment = assignment
         self._tell = line.tell
         self._stop = stop
-        self._batching = Batching(assignment.definition)
-        self._host = Host(
-            self._batching.definition,
+        self._hosted = HostedService(
+            assignment.definition,
             slot=bootstrap.slot,
-            config=assignment.definition.config,
             clients=clients,
             run_id=bootstrap.run_id,
             graph=bootstrap.graph,
@@ -94,32 +91,29 @@ class Worker:
     async def run(self) -> None:
         """Start, serve until asked to stop, and end."""
         try:
-            if await _unless(self._stop, self._host.start()):
-                self._batching.attach(self._host)
+            if await _unless(self._stop, self._hosted.start()):
                 async with self._bentoml_application() as application:
                     await self._serve(application)
         finally:
-            await self._host.stop()
-            await self._batching.aclose()
+            await self._hosted.stop()
 
     @contextlib.asynccontextmanager
     async def _bentoml_application(self) -> AsyncIterator[Any]:
         """BentoML's application of the service, around core's; its lifespan lasts as long as the block."""
-        assignment, host = self._assignment, self._host
-        bento = assignment.bento
+        orders, bento = self._assignment.orders, self._assignment.bento
         if bento is None:
-            bento = make_service(StandInFacts(None, assignment.definition))
+            bento = make_service(StandInFacts(None, self._assignment.definition))
         facts = facts_of(bento)
         assert facts is not None, "it was made here, or checked when it was loaded"
-        facts.endpoints = HostEndpoints(host)
-        bento.add_asgi_middleware(CoreIngress, host=host, definition=assignment.definition)
-        orders = assignment.orders
-        app = make_application(bento, slot=host.slot, is_entry=orders.is_entry, access_log=orders.access_log)
+        facts.host = self._hosted.host
+        app = make_application(
+            bento, slot=facts.host.slot, is_entry=orders.is_entry, access_log=orders.access_log
+        )
         async with app.router.lifespan_context(app):
-            yield make_http_application(bento, host, assignment.definition, app)
+            yield make_http_application(facts, app)
 
     async def _serve(self, application: Any) -> None:
-        bootstrap, host = self._assignment.bootstrap, self._host
+        bootstrap, host = self._assignment.bootstrap, self._hosted.host
         server = ServiceServer(host, run_id=bootstrap.run_id, generation=bootstrap.generation)
         listener = adopt_socket(bootstrap.listen_fd)
         http_stop = asyncio.Event()
@@ -152,8 +146,8 @@ class Worker:
 
     async def _look_after(self) -> None:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(health.watch_readiness(self._host, self._tell), name="readiness")
-            tasks.create_task(health.watch_liveness(self._host), name="liveness")
+            tasks.create_task(health.watch_readiness(self._hosted.host, self._tell), name="readiness")
+            tasks.create_task(health.watch_liveness(self._hosted.host), name="liveness")
             tasks.create_task(asyncio.Event().wait(), name="serving")
 
 

@@ -99,8 +99,8 @@ def _load_from_bento(
     bootstrap: Bootstrap, orders: WorkerOrders
 ) -> tuple[ServiceDefinition, dict[str, ServiceDefinition], object]:
     """The service and what it depends on, as the module that ``bentoml serve`` was given has them."""
-    from dynamo_bentoml.bento_service import facts_of
     from dynamo_bentoml.serving import load_service
+    from dynamo_bentoml.stand_in import facts_of
     from dynamo_core.config import ServiceConfig
     from dynamo_core.errors import StartError
 

@@ -9,16 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from dynamo_bentoml.bento_service import ROUTES, offered_routes
+from dynamo_bentoml.stand_in import ROUTES, offered_routes
 from dynamo_core.http import build_application
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
-    import bentoml
-
-    from dynamo_core.definition import ServiceDefinition
-    from dynamo_core.host import Host
+    from dynamo_bentoml.stand_in import StandInFacts
 
     Scope = MutableMapping[str, Any]
     Message = MutableMapping[str, Any]
@@ -35,26 +32,44 @@ class CoreIngress:
 
     Args:
         app: What BentoML has further in.
-        host: Runs the endpoints.
-        definition: The service.
+        facts: What the BentoML service stands for.
     """
 
-    def __init__(self, app: Application, host: Host, definition: ServiceDefinition) -> None:
-        http = host.config.http
+    def __init__(self, app: Application, facts: StandInFacts) -> None:
         self._bentoml = app
-        self._core = build_application(host, http, title=host.name, app=definition.app)
-        # Core's checks around BentoML's routes; an endpoint with the path of one of them comes first there too.
-        self._guarded = build_application(host, http, title=host.name, app=JsonOnly(app))
-        self._passed = offered_routes(definition) | PAGES - _static_paths(definition.app)
+        self._facts = facts
+        self._served: _Served | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or hand it on; BentoML's lifespan is its own."""
         if scope["type"] == "lifespan":
             await self._bentoml(scope, receive, send)
-        elif scope["type"] == "http" and scope["path"] in self._passed:
-            await self._guarded(scope, receive, send)
-        else:
-            await self._core(scope, receive, send)
+            return
+        served = self._served
+        if served is None or served.host is not self._facts.host:
+            served = self._served = _Served(self._bentoml, self._facts)
+        is_passed = scope["type"] == "http" and scope["path"] in served.passed
+        await (served.guarded if is_passed else served.core)(scope, receive, send)
+
+
+class _Served:
+    """Core's applications of one host.
+
+    Attributes:
+        host: Runs the endpoints.
+        core: Its endpoints and pages.
+        guarded: Core's checks around BentoML's routes; an endpoint with the path of one of them comes first there too.
+        passed: Paths that go to BentoML.
+    """
+
+    def __init__(self, app: Application, facts: StandInFacts) -> None:
+        host, definition = facts.host, facts.definition
+        assert host is not None, "BentoML answers no request before the start hooks are done"
+        http = host.config.http
+        self.host = host
+        self.core = build_application(host, http, title=host.name, app=definition.app)
+        self.guarded = build_application(host, http, title=host.name, app=JsonOnly(app))
+        self.passed = offered_routes(definition) | PAGES - static_paths(definition.app)
 
 
 class JsonOnly:
@@ -92,23 +107,21 @@ def _is_json(scope: Scope) -> bool:
     )
 
 
-def make_http_application(
-    bento: bentoml.Service[Any], host: Host, definition: ServiceDefinition, bentoml_app: Application
-) -> Application:
+def make_http_application(facts: StandInFacts, bentoml_app: Application) -> Application:
     """The whole application of a worker.
 
     Only requests whose path is known go through BentoML's middlewares: its metrics keep every path they have seen,
     and anybody can ask for paths without end.
 
     Args:
-        bento: The BentoML service, whose middleware core's application is.
-        host: Runs the endpoints.
-        definition: The service.
-        bentoml_app: BentoML's application of that service.
+        facts: What the BentoML service stands for.
+        bentoml_app: BentoML's application, in which core's is a middleware.
     """
+    host, definition = facts.host, facts.definition
+    assert host is not None, "it has been started"
     core = build_application(host, host.config.http, title=host.name, app=definition.app)
     known = {endpoint.api.path for endpoint in definition.api_endpoints if endpoint.api is not None}
-    known |= PAGES | offered_routes(definition) | _static_paths(definition.app)
+    known |= PAGES | offered_routes(definition) | static_paths(definition.app)
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         inner = bentoml_app if scope["type"] == "http" and scope["path"] in known else core
@@ -117,7 +130,7 @@ def make_http_application(
     return application
 
 
-def _static_paths(app: object) -> frozenset[str]:
+def static_paths(app: object) -> frozenset[str]:
     """Paths without parameters that the service's own application has routes for."""
     routes = getattr(app, "routes", ())
     paths = [getattr(route, "path", "") for route in routes]
