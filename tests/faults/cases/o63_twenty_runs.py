@@ -17,17 +17,18 @@ from harness import Run, Trial, case
 async def run_twenty(trial: Trial) -> None:
     count = trial.pick(20, 4)
     opened: asyncio.Queue[Run] = asyncio.Queue()
+    killed: set[str] = set()
     ends = [asyncio.Event() for _ in range(count)]
 
     async def run_one(number: int) -> None:
+        run_id = ""
         try:
             async with trial.start("Work", "--Work.ServiceArgs.workers=1", leaves_files=True) as run:
+                run_id = run.run_id
                 opened.put_nowait(run)
                 await ends[number].wait()
         except Exception as error:
-            trial.expect(
-                number % 4 == 0, f"run {number}: {error!r}"
-            )  # every fourth one's supervisor is killed
+            trial.expect(run_id in killed, f"run {run_id}: {error!r}")
 
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(run_one(number)) for number in range(count)]
@@ -40,6 +41,7 @@ async def run_twenty(trial: Trial) -> None:
             if number % 2:
                 await run.arbiter.stop()
             else:
+                killed.add(run.run_id)
                 os.kill(run.supervisor_pid, signal.SIGKILL)
         await answer_all(trial, staying)
         after = [await run.pids("Work") for run in staying]
