@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from dynamo_core.errors import (
     AddressInUseError,
+    ConfigError,
     DynamoError,
     RunDirectoryError,
     ServiceFailedError,
@@ -19,6 +20,7 @@ _KNOWN: Final[Mapping[str, tuple[type[DynamoError], tuple[str, ...]]]] = {
     cls.__name__: (cls, fields)
     for cls, fields in (
         (AddressInUseError, ("host", "port", "service")),
+        (ConfigError, ()),
         (RunDirectoryError, ()),
         (ServiceFailedError, ("service", "cause", "slot", "last_lines")),
         (ServiceNotFoundError, ("name", "known")),

@@ -16,12 +16,13 @@ from dynamo_core.control.client import ControlClient
 from dynamo_core.control.failures import ControlError
 from dynamo_core.control.server import ControlServer
 from dynamo_core.errors import (
-    EXIT_CONFIG,
+    EXIT_NO_RUN,
     AddressInUseError,
     ConfigError,
     DynamoError,
     InvalidRequestError,
     RunDirectoryError,
+    RunNotFoundError,
     ServiceFailedError,
     ServiceNotFoundError,
     ServiceUnavailableError,
@@ -105,6 +106,7 @@ FAILURES = [
     ServiceFailedError("Backend", "8 failures in a row", last_lines=["boom"]),
     UnsupportedOperationError("obedient", "scale", "it has one worker"),
     AddressInUseError("127.0.0.1", 8000, service="Frontend"),
+    ConfigError("log directory '/x' cannot be used: it is a link"),
     RunDirectoryError("a socket's path would have 169 bytes, the limit is 100"),
 ]
 
@@ -125,10 +127,10 @@ async def test_failure_arrives_as_what_it_was(
 
 async def test_other_failure_keeps_its_message_and_exit_code(run: ObedientRun, client: ControlClient) -> None:
     """Its class is told by name."""
-    run.failure = ConfigError("workers must be >= 1")
-    with pytest.raises(ControlError, match="workers must be >= 1") as caught:
+    run.failure = RunNotFoundError("nothing fits")
+    with pytest.raises(ControlError, match="nothing fits") as caught:
         await client.scale("Backend", 1)
-    assert (caught.value.type_name, caught.value.exit_code) == ("ConfigError", EXIT_CONFIG)
+    assert (caught.value.type_name, caught.value.exit_code) == ("RunNotFoundError", EXIT_NO_RUN)
 
 
 async def test_time_limit_is_a_timeout_error(run: ObedientRun, client: ControlClient) -> None:
