@@ -25,6 +25,7 @@ from harness.processes import kill_all
 
 RUN = Path(__file__).parents[1] / "run.py"
 LINES_TOLD = 30
+LONGEST_TOLD = 500
 NARROWEST = 160
 
 
@@ -104,7 +105,7 @@ def run_cases(trials: list[tuple[Case, int]], *, is_timed: bool) -> list[Outcome
             print(f"    {problem}", flush=True)
         if outcome.problems:
             for line in outcome.output.splitlines()[-LINES_TOLD:]:
-                print(f"    | {line}", flush=True)
+                print(f"    | {line[:LONGEST_TOLD]}", flush=True)
     return outcomes
 
 
