@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-from services import SUPERVISION, Answer, note, noted
+from services import SUPERVISION, Answer, is_on, note, noted
 
 from dynamo_core import ServiceContext, api, async_on_start, depends, endpoint, service
 
@@ -157,4 +157,20 @@ class Tight:
     async def work(self, call_id: str) -> Answer:
         with noted(call_id, self.context):
             pass
+        return Answer(call_id, self.context.slot, os.getpid())
+
+
+@service(workers=2, supervision=SUPERVISION)
+class Sick:
+    """Its second worker is ill while the switches ``slow`` or ``errors`` are on."""
+
+    context: ServiceContext
+
+    @endpoint
+    async def work(self, call_id: str) -> Answer:
+        with noted(call_id, self.context):
+            is_ill = self.context.slot == 1
+            if is_ill and is_on("errors"):
+                raise RuntimeError("no device")
+            await asyncio.sleep(1.0 if is_ill and is_on("slow") else 0.05)
         return Answer(call_id, self.context.slot, os.getpid())
