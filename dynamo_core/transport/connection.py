@@ -25,7 +25,7 @@ CHUNK_BYTES: Final = 256 * 1024
 BEHIND_BYTES: Final = 1024 * 1024
 """With so much unsent that the kernel does not take, a peer counts as one that does not keep up."""
 
-FLUSH_PARTS: Final = 32
+FLUSH_PARTS: Final = 64
 """What is unsent goes out at once when it has so many parts: the peer can begin while this side goes on."""
 
 
