@@ -7,8 +7,8 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from dynamo_core.control import RunDirectory, sweep_dead_runs
+from dynamo_core.control.reporting import RunCommands, StateReport
 from dynamo_core.control.server import ControlServer
-from dynamo_core.inprocess.report import RunCommands, StateReport
 from dynamo_core.inprocess.slot_sockets import SlotSockets
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from dynamo_core.client import make_client
 from dynamo_core.errors import ServiceFailedError, ServiceUnavailableError, StartError
+from dynamo_core.host.unless import unless
 from dynamo_core.inprocess.channel import InProcessChannel
-from dynamo_core.inprocess.unless import unless
 from dynamo_core.inprocess.worker import Place, Worker
 from dynamo_core.provider import ServiceEvent, ServiceStatus
 

@@ -30,13 +30,17 @@ if TYPE_CHECKING:
     from dynamo_core.transport import Member, ServiceServer, SlotChannel, TransportLimits
     from dynamo_core.worker_kit.notification import notify
     from dynamo_core.worker_kit.supervised import serve_worker
+    from dynamo_core.worker_run.bound import WorkerDependency, WorkerService
+    from dynamo_core.worker_run.engine import Engine, StartedWorker, WorkerOrder
+    from dynamo_core.worker_run.run import WorkerRun, run_workers
+    from dynamo_core.worker_run.serve import serve_workers
 
 _MODULES = {
     "BoundGraph": "dynamo_core.provider.bound",
-    "CAPABILITIES": "dynamo_core.provider.capabilities",
-    "CONTRACT_VERSION": "dynamo_core.provider.contract",
     "BuildRequest": "dynamo_core.provider.building",
     "BuiltArtifact": "dynamo_core.provider.building",
+    "CAPABILITIES": "dynamo_core.provider.capabilities",
+    "CONTRACT_VERSION": "dynamo_core.provider.contract",
     "CallContext": "dynamo_core.host",
     "CallOptions": "dynamo_core.channel",
     "Capability": "dynamo_core.provider.capabilities",
@@ -44,6 +48,7 @@ _MODULES = {
     "DependencyInterface": "dynamo_core.provider.interfaces",
     "DeploymentTarget": "dynamo_core.provider.target",
     "EVENT_KINDS": "dynamo_core.provider.events",
+    "Engine": "dynamo_core.worker_run.engine",
     "Host": "dynamo_core.host",
     "HostedEndpoint": "dynamo_core.host",
     "LEVELS": "dynamo_core.provider.capabilities",
@@ -63,7 +68,12 @@ _MODULES = {
     "ServiceServer": "dynamo_core.transport",
     "ServiceStatus": "dynamo_core.provider.status",
     "SlotChannel": "dynamo_core.transport",
+    "StartedWorker": "dynamo_core.worker_run.engine",
     "TransportLimits": "dynamo_core.transport",
+    "WorkerDependency": "dynamo_core.worker_run.bound",
+    "WorkerOrder": "dynamo_core.worker_run.engine",
+    "WorkerRun": "dynamo_core.worker_run.run",
+    "WorkerService": "dynamo_core.worker_run.bound",
     "WorkerStatus": "dynamo_core.provider.status",
     "discover_providers": "dynamo_core.provider.discovery",
     "explain_selection": "dynamo_core.provider.selection",
@@ -72,8 +82,10 @@ _MODULES = {
     "make_client": "dynamo_core.client",
     "notify": "dynamo_core.worker_kit.notification",
     "read_manifest": "dynamo_core.provider.manifest",
+    "run_workers": "dynamo_core.worker_run.run",
     "select_provider": "dynamo_core.provider.selection",
     "serve_worker": "dynamo_core.worker_kit.supervised",
+    "serve_workers": "dynamo_core.worker_run.serve",
 }
 
 __all__ = [
@@ -90,6 +102,7 @@ __all__ = [
     "Channel",
     "DependencyInterface",
     "DeploymentTarget",
+    "Engine",
     "Host",
     "HostedEndpoint",
     "Level",
@@ -108,7 +121,12 @@ __all__ = [
     "ServiceServer",
     "ServiceStatus",
     "SlotChannel",
+    "StartedWorker",
     "TransportLimits",
+    "WorkerDependency",
+    "WorkerOrder",
+    "WorkerRun",
+    "WorkerService",
     "WorkerStatus",
     "discover_providers",
     "explain_selection",
@@ -117,8 +135,10 @@ __all__ = [
     "make_client",
     "notify",
     "read_manifest",
+    "run_workers",
     "select_provider",
     "serve_worker",
+    "serve_workers",
 ]
 
 

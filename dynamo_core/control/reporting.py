@@ -7,15 +7,14 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any
 
-from dynamo_core.control import RunState, start_ticks, write_state
+from dynamo_core.control.state import RunState, start_ticks, write_state
 from dynamo_core.errors import RunDirectoryError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from dynamo_core.control import RunDirectory
-    from dynamo_core.inprocess.running import InProcessServices
-    from dynamo_core.provider import LogLine, RunStatus
+    from dynamo_core.provider import LogLine, RunningServices, RunStatus
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +28,7 @@ class StateReport:
         target: What is served, as text that names the graph.
     """
 
-    def __init__(self, services: InProcessServices, directory: RunDirectory, target: str) -> None:
+    def __init__(self, services: RunningServices, directory: RunDirectory, target: str) -> None:
         self._services = services
         self._directory = directory
         self._target = target
@@ -74,7 +73,7 @@ class RunCommands:
         request_stop: Begins to end it.
     """
 
-    def __init__(self, services: InProcessServices, request_stop: Callable[[], None]) -> None:
+    def __init__(self, services: RunningServices, request_stop: Callable[[], None]) -> None:
         self._services = services
         self._request_stop = request_stop
 
@@ -99,7 +98,7 @@ class RunCommands:
         logger.info("asked to stop over the control socket: %s", reason or "no reason given")
         self._request_stop()
 
-    async def logs(self, service: str | None, /, *, follow: bool) -> AsyncIterator[LogLine]:  # refused
-        """Refused; the first step says why."""
+    async def logs(self, service: str | None, /, *, follow: bool) -> AsyncIterator[LogLine]:
+        """Lines as the run gives them; *follow* is for runs that keep some, which override this."""
         async for line in self._services.logs(service):
             yield line

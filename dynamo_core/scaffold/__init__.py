@@ -1,0 +1,1 @@
+"""The project of a new provider, made from the files in ``template``."""

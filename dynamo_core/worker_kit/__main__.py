@@ -1,0 +1,8 @@
+"""The built-in worker: ``python -m dynamo_core.worker_kit``, started by whoever runs a graph."""
+
+from __future__ import annotations
+
+from dynamo_core.worker_kit.supervised import serve_worker
+
+if __name__ == "__main__":
+    serve_worker()

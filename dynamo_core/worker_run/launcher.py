@@ -1,0 +1,188 @@
+"""Everything one worker is started with: order, sockets, and its first words."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from dynamo_core import environment
+from dynamo_core.errors import NotImportableError, UnsupportedOperationError
+from dynamo_core.worker_kit.bootstrap import (
+    BOOTSTRAP_VARIABLE,
+    RUN_VARIABLE,
+    SERVICE_VARIABLE,
+    SLOT_VARIABLE,
+    Bootstrap,
+)
+from dynamo_core.worker_kit.notification import NOTIFY_VARIABLE
+from dynamo_core.worker_run.engine import WorkerOrder
+from dynamo_core.worker_run.environment import compose_environment, pick_secrets
+from dynamo_core.worker_run.listeners import HttpListener
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dynamo_core.control import RunDirectory
+    from dynamo_core.provider.bound import BoundGraph
+    from dynamo_core.provider.interfaces import ServiceInterface
+    from dynamo_core.worker_run.listeners import SlotListener
+
+BUILT_IN_WORKER: Final = (sys.executable, "-P", "-m", "dynamo_core.worker_kit")
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Launch:
+    """One worker, ready to be started.
+
+    Attributes:
+        order: For the engine.
+        end: This side's end of the worker's lifeline.
+        first_words: What is sent over it first.
+        notice_path: Where the worker tells how it is.
+        pipes: This side's ends of its standard output and error, by name.
+    """
+
+    order: WorkerOrder
+    end: socket.socket
+    first_words: bytes
+    notice_path: Path
+    pipes: Mapping[str, int]
+
+    def close_inherited(self) -> None:
+        """Close this process's copies of what the worker inherits."""
+        for descriptor in (*self.order.inherited, self.order.stdout, self.order.stderr):
+            os.close(descriptor)
+
+
+class Launcher:
+    """Prepares the workers of one run.
+
+    Args:
+        graph: What is run.
+        directory: The run's directory.
+        environ: The caller's environment.
+
+    Raises:
+        NotImportableError: A worker process cannot import one of the classes.
+        UnsupportedOperationError: An edge leads out of the run.
+        ConfigError: A secret is not in the environment.
+        AddressInUseError: A port that was asked for is taken.
+    """
+
+    def __init__(self, graph: BoundGraph, directory: RunDirectory, environ: Mapping[str, str]) -> None:
+        self._graph = graph
+        self._directory = directory
+        self._log_level = environ.get(environment.LOG_LEVEL) or "warning"
+        secrets = {name for service in graph.services for name in service.config.secrets}
+        self._secrets = {
+            service.name: pick_secrets(environ, service.config, service=service.name)
+            for service in graph.services
+        }
+        self._environments = {
+            service.name: compose_environment(environ, service.config, secrets=secrets)
+            for service in graph.services
+        }
+        self._count = 0
+        self._sys_path = tuple(entry or str(Path.cwd()) for entry in sys.path)
+        self.http: dict[str, HttpListener] = {}
+        try:
+            for service in graph.services:
+                if service.definition.serves_http:
+                    self.http[service.name] = HttpListener(
+                        service.name, service.config, _http_port(service, graph)
+                    )
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the HTTP sockets. Safe to call twice."""
+        for listener in self.http.values():
+            listener.close()
+
+    def prepare(
+        self, service: ServiceInterface, slot: int, generation: int, listener: SlotListener
+    ) -> Launch:
+        """Everything for a slot's next worker."""
+        http = self.http.get(service.name)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        inherited = [theirs.detach(), os.dup(listener.fileno())]
+        if http is not None:
+            inherited.append(os.dup(http.fileno()))
+        self._count += 1
+        notice_path = self._directory.path / f"n{self._count}.sock"
+        bootstrap = Bootstrap(
+            run_id=self._directory.run_id,
+            graph=self._graph.name,
+            service=service.name,
+            slot=slot,
+            generation=generation,
+            target=service.definition.target.to_data(),
+            config=(service.config if http is None else http.config).to_data(),
+            dependencies={
+                attribute: (edge.on.name, edge.on.definition.target.to_data())
+                for attribute, edge in self._graph.dependencies.get(service.name, {}).items()
+                if edge.on is not None
+            },
+            listen_fd=inherited[1],
+            http_fd=None if http is None else inherited[2],
+            sys_path=self._sys_path,
+            secrets=self._secrets[service.name],
+            log_level=self._log_level,
+        )
+        env = {
+            **self._environments[service.name],
+            RUN_VARIABLE: self._directory.run_id,
+            SERVICE_VARIABLE: service.name,
+            SLOT_VARIABLE: str(slot),
+            BOOTSTRAP_VARIABLE: str(inherited[0]),
+            NOTIFY_VARIABLE: str(notice_path),
+        }
+        (out_read, out_write), (err_read, err_write) = os.pipe(), os.pipe()
+        order = WorkerOrder(
+            service=service.name,
+            slot=slot,
+            generation=generation,
+            argv=BUILT_IN_WORKER,
+            env=env,
+            cwd=str(Path.cwd()),
+            inherited=tuple(inherited),
+            stdout=out_write,
+            stderr=err_write,
+        )
+        return Launch(
+            order=order,
+            end=ours,
+            first_words=bootstrap.encode(),
+            notice_path=notice_path,
+            pipes={"stdout": out_read, "stderr": err_read},
+        )
+
+
+def check_graph(graph: BoundGraph, provider: str) -> None:
+    """Make sure that worker processes can serve every service, before anything is made for them.
+
+    Raises:
+        NotImportableError: A worker process cannot import one of the classes.
+        UnsupportedOperationError: An edge leads out of the run.
+    """
+    for service in graph.services:
+        target = service.definition.target
+        if target.problem is not None:
+            raise NotImportableError(target.qualname, target.problem)
+        for attribute, edge in graph.dependencies.get(service.name, {}).items():
+            if edge.on is None:
+                operation = f"call {edge.definition.url} for {service.name}.{attribute}"
+                raise UnsupportedOperationError(provider, operation, "its edges stay within a run")
+
+
+def _http_port(service: ServiceInterface, graph: BoundGraph) -> int:
+    """The port that a service asks for; all but the entry service take a free one unless they are told one."""
+    http = service.config.http
+    usual = attrs.fields(type(http)).port.default
+    return 0 if http.port == usual and service.name != graph.entry.name else http.port
