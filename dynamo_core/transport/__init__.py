@@ -2,15 +2,31 @@
 
 It takes a listening socket and a Host, or addresses, and knows no supervisor.
 ``docs/reference/wire-format.md`` specifies what goes over the wire.
+
+Names are imported when they are first used: a supervisor that tells who serves what needs neither end of a call.
 """
 
 from __future__ import annotations
 
-from dynamo_core.transport.json_calls import call_json
-from dynamo_core.transport.limits import TransportLimits
-from dynamo_core.transport.membership import Member, MembershipReader, encode_membership
-from dynamo_core.transport.server import ServiceServer
-from dynamo_core.transport.slot_channel import SlotChannel
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dynamo_core.transport.json_calls import call_json
+    from dynamo_core.transport.limits import TransportLimits
+    from dynamo_core.transport.membership import Member, MembershipReader, encode_membership
+    from dynamo_core.transport.server import ServiceServer
+    from dynamo_core.transport.slot_channel import SlotChannel
+
+_MODULES = {
+    "Member": "membership",
+    "MembershipReader": "membership",
+    "ServiceServer": "server",
+    "SlotChannel": "slot_channel",
+    "TransportLimits": "limits",
+    "call_json": "json_calls",
+    "encode_membership": "membership",
+}
 
 __all__ = [
     "Member",
@@ -21,3 +37,16 @@ __all__ = [
     "call_json",
     "encode_membership",
 ]
+
+
+def __getattr__(name: str) -> object:
+    module = _MODULES.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
