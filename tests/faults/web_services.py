@@ -7,7 +7,7 @@ from typing import Any
 
 from services import SUPERVISION, Answer, note, noted
 
-from dynamo_core import ServiceContext, api, service
+from dynamo_core import ServiceContext, api, depends, service
 
 
 @service(supervision=SUPERVISION, http={"port": 0})
@@ -31,3 +31,17 @@ class Door:
     async def upload(self, data: bytes) -> int:
         note("upload", "begin", self.context.slot)
         return len(data)
+
+
+@service(supervision=SUPERVISION, http={"port": 0})
+class Gate:
+    """Another one, so that what the machine does to both can be told from what is done to one."""
+
+    context: ServiceContext
+    door = depends(Door)
+
+    @api
+    async def ask(self, call_id: str) -> Answer:
+        with noted(call_id, self.context):
+            pass
+        return Answer(call_id, self.context.slot, os.getpid())
