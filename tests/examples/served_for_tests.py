@@ -14,13 +14,14 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import attrs
 import httpx
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
@@ -39,12 +40,14 @@ class Command:
         cwd: Where commands run.
         dynamo: The words that ``dynamo`` stands for.
         python: The interpreter that ``python`` stands for.
+        variables: Variables for every command.
     """
 
     runtime_dir: Path
     cwd: Path = ROOT
     dynamo: Sequence[str] = DYNAMO
     python: str = sys.executable
+    variables: Mapping[str, str] = MappingProxyType({})
 
     @property
     def environ(self) -> dict[str, str]:
@@ -52,7 +55,8 @@ class Command:
             name: value for name, value in os.environ.items() if not name.startswith(("DYNAMO_", "PYTHON"))
         }
         folder = str(self.runtime_dir)
-        return {**kept, "DYNAMO_RUNTIME_DIR": folder, MARK: folder, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
+        own = {"DYNAMO_RUNTIME_DIR": folder, MARK: folder, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
+        return {**kept, **own, **self.variables}
 
     def words_of(self, line: str) -> list[str]:
         first, *others = shlex.split(line)
