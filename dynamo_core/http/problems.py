@@ -126,6 +126,8 @@ def describe_failure(service: str, endpoint: str, exc: Exception) -> ProblemDocu
     if found is None:
         return _describe_internal(exc, facts)
     detail, retry_after_s = found
+    if isinstance(exc, WorkerLostError):
+        facts["worker"] = f"{exc.service}/{exc.slot}"
     headers = () if retry_after_s is None else ((b"retry-after", b"%d" % retry_after_s),)
     return ProblemDocument(status=503, detail=detail, members=facts, headers=headers)
 
@@ -139,9 +141,9 @@ def _explain_unavailable(exc: Exception) -> tuple[str, int | None] | None:
         case ServiceUnavailableError():
             return "no worker of the service can take the call", RETRY_AFTER_S
         case WorkerLostError(begun=False):
-            return "a worker was lost before the call began", RETRY_AFTER_S
+            return f"worker {exc.service}/{exc.slot} was lost before the call began", RETRY_AFTER_S
         case WorkerLostError():
-            return "a worker was lost while the call may have been running", None
+            return f"worker {exc.service}/{exc.slot} was lost while the call may have been running", None
         case CallCancelledError():
             return "the call was cancelled because a worker is stopping", None
         case _:

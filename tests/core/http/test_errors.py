@@ -51,6 +51,7 @@ async def test_each_error_of_a_call_has_its_status(
         response = await client.post("/fail")
     document = problem_of(response, status)
     assert document["kind"] == type(error).__name__
+    assert document.get("worker") == ("Backend/0" if isinstance(error, WorkerLostError) else None)
     assert response.headers.get("retry-after") == retry_after
     assert "password" not in response.text
     assert "Traceback" not in response.text
