@@ -8,7 +8,7 @@ BIN := .venv/bin
 PACKAGES := dynamo_core plugins/dynamo_circus/dynamo_circus
 HELLO := examples/hello_world
 
-.PHONY: demo test bench check format lint types test-core test-bentoml test-wheels faults environment constraints clean
+.PHONY: demo test bench check format lint types test-core test-bentoml test-together test-wheels faults environment constraints clean
 
 demo: environment ## Serve examples/hello_world under supervision; Ctrl-C ends it
 	$(BIN)/dynamo serve $(HELLO)/hello_world.py:Frontend -f $(HELLO)/config.yaml --provider circus $(ARGS)
@@ -19,7 +19,7 @@ test: environment ## Run the tests
 bench: environment ## Measure against the floor, in one run
 	$(BIN)/python benchmarks/transport.py $(ARGS)
 
-check: format lint types test-core test-bentoml test-wheels test ## Run everything that CI runs
+check: format lint types test-core test-bentoml test-together test-wheels test ## Run everything that CI runs
 
 format: environment
 	$(BIN)/ruff format --check .
@@ -41,6 +41,15 @@ test-bentoml: ## Check types and run the tests of dynamo-bentoml, in an environm
 	@$(PYTHON) tools/environments.py make bentoml
 	.venvs/bentoml/bin/mypy plugins/dynamo_bentoml/dynamo_bentoml
 	.venvs/bentoml/bin/python -m pytest -n $(JOBS) tests/bentoml_plugin tests/examples $(ARGS)
+
+TOGETHER := tests/circus_plugin/test_run.py tests/circus_plugin/test_health.py tests/circus_plugin/test_watcher.py \
+	tests/circus_plugin/test_changes.py tests/examples tests/packaging/test_together.py
+
+test-together: ## Run the tests of both providers in one environment, whichever was installed first
+	@$(PYTHON) tools/environments.py make circus-first
+	@$(PYTHON) tools/environments.py make bentoml-first
+	.venvs/circus-first/bin/python -m pytest -n $(JOBS) $(TOGETHER) $(ARGS)
+	.venvs/bentoml-first/bin/python -m pytest -n $(JOBS) $(TOGETHER) $(ARGS)
 
 test-wheels: environment ## Build the distributions, install them into a clean environment, and use them
 	$(BIN)/python -m pytest -m wheels tests/packaging $(ARGS)

@@ -39,12 +39,14 @@ class Environment:
         projects: The distributions of this repository in it, as pip wants them; they are installed editable.
         groups: Dependency groups of the root ``pyproject.toml`` in it.
         constraints: Name of the file in ``constraints/`` that pins it.
+        later: Distributions of this repository that are installed after the others, one by one.
     """
 
     folder: str
     projects: tuple[str, ...]
     groups: tuple[str, ...]
     constraints: str = "dev.txt"
+    later: tuple[str, ...] = ()
 
     @property
     def constraints_file(self) -> Path:
@@ -55,15 +57,29 @@ class Environment:
 ENVIRONMENTS: Final = {
     "dev": Environment(".venv", (".[http,uvloop]", "plugins/dynamo_circus"), ("dev",)),
     "core": Environment(".venvs/core", (".[http]",), ("build", "types", "test")),
-    # BentoML brings a fork of circus, under circus's own name: the two are never installed together
+    # BentoML brings a fork of circus under circus's own name: whichever is installed later is the one there is
     "bentoml": Environment(
         ".venvs/bentoml",
         (".[http,uvloop]", "plugins/dynamo_bentoml"),
         ("build", "types", "test"),
         "bentoml.txt",
     ),
+    "circus-first": Environment(
+        ".venvs/circus-first",
+        (".[http,uvloop]", "plugins/dynamo_circus"),
+        ("build", "types", "test"),
+        "bentoml.txt",
+        later=("plugins/dynamo_bentoml",),
+    ),
+    "bentoml-first": Environment(
+        ".venvs/bentoml-first",
+        (".[http,uvloop]", "plugins/dynamo_bentoml"),
+        ("build", "types", "test"),
+        "bentoml.txt",
+        later=("plugins/dynamo_circus",),
+    ),
 }
-REFRESHED: Final = ("dev", "bentoml")
+REFRESHED: Final = ("dev", "circus-first")
 """One environment for each file of constraints, with everything that the file pins."""
 
 
@@ -130,6 +146,8 @@ def _install(folder: Path, environment: Environment, constraints: list[str | Pat
     _run([*pip, *groups])
     projects = [word for project in environment.projects for word in ("--editable", project)]
     _run([*pip, "--no-build-isolation", *projects])
+    for project in environment.later:
+        _run([*pip, "--no-build-isolation", "--editable", project])
     _run([python, "-m", "compileall", "-q", folder / "lib"])
 
 
