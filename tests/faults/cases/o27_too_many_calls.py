@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections import Counter
 
 from harness import CallRecord, Run, Trial, case
@@ -63,9 +64,7 @@ async def request_at_once(trial: Trial, run: Run, hold_s: float) -> list[CallRec
     try:
         return await asyncio.gather(
             *(
-                trial.ledger.record(
-                    lambda call_id, http=http: request(http, call_id), service="Narrow", deadline_s=10
-                )
+                trial.ledger.record(functools.partial(request, http), service="Narrow", deadline_s=10)
                 for http in connections
             )
         )

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 from harness import CallRecord, Trial, case
@@ -42,7 +42,7 @@ def check(trial: Trial, what: str, calls: list[CallRecord], allowed: set[str]) -
 
 
 @contextlib.contextmanager
-def listening(path: Path) -> AsyncIterator[socket.socket]:
+def listening(path: Path) -> Iterator[socket.socket]:
     """A slot's socket that nobody accepts from, with a short queue."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))

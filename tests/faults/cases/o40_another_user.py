@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import socket
 from pathlib import Path
@@ -40,19 +41,19 @@ def try_paths(directory: Path, paths: list[Path], pids: list[int]) -> dict[str, 
     found = {f"list {directory}": attempt(lambda: list(directory.iterdir()))}
     found[f"write into {directory}"] = attempt((directory / "new").touch)
     for path in paths:
-        found[f"open {path}"] = attempt(lambda path=path: os.close(os.open(path, os.O_RDONLY)))
+        found[f"open {path}"] = attempt(functools.partial(os.open, path, os.O_RDONLY))
         if path.is_relative_to(directory) and path != directory:
             found[f"look at {path}"] = attempt(path.lstat)
             found[f"remove {path}"] = attempt(path.unlink)
             for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
                 with socket.socket(socket.AF_UNIX, kind) as sock:
                     found[f"connect to {path} ({kind.name})"] = attempt(
-                        lambda path=path: sock.connect(str(path))
+                        functools.partial(sock.connect, str(path))
                     )
     for pid in pids:
         for name in ("environ", "mem", "fd/0"):
             path = Path(f"/proc/{pid}/{name}")
-            found[f"open {path}"] = attempt(lambda path=path: os.close(os.open(path, os.O_RDONLY)))
+            found[f"open {path}"] = attempt(functools.partial(os.open, path, os.O_RDONLY))
     return found
 
 

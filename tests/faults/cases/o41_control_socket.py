@@ -98,7 +98,8 @@ def calls(canary: Path) -> dict[str, bytes]:
     }
     for text in ("[]", "1", "null", '"x"', '{"command":"add"}', "{", "NaN"):
         found[f"arguments {text} as JSON"] = call("status", text.encode(), flags=AS_JSON)
-    for value in ([], 1, None, "x", {"command": "add"}, {1: 2}):
+    values: list[object] = [[], 1, None, "x", {"command": "add"}, {1: 2}]
+    for value in values:
         found[f"arguments {value} as msgpack"] = call("status", packed(value))
     found |= {
         "scale with odd arguments": call("scale", packed({"service": ["Work"], "workers": -1})),
@@ -136,8 +137,8 @@ async def try_as_another_user(trial: Trial, directory: Path) -> None:
     finally:
         for path, mode in modes.items():
             path.chmod(mode)
-    for path, outcome in found.items():
-        trial.expect(outcome == "closed", f"another user at {path}: {outcome}")
+    for name, outcome in found.items():
+        trial.expect(outcome == "closed", f"another user at {name}: {outcome}")
 
 
 def knock(path: Path, run_id: str) -> str:

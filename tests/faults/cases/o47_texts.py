@@ -81,10 +81,11 @@ async def check_built_in(trial: Trial, telling: type[Any], envs: dict[str, str])
 async def check_custom(trial: Trial, telling: type[Any], variables: dict[str, str]) -> None:
     """Through variables and arguments of a worker with a command of its own."""
     texts = [*TEXTS, NOT_UTF8]
-    for options in (
+    choices: list[dict[str, Any]] = [
         {"args": [str(FILE), *texts]},
         {"command": [sys.executable, str(FILE), *texts]},
-    ):
+    ]
+    for options in choices:
         provider = CircusDeploymentTarget()
         provider.create_service(telling, env_vars=variables, **options)
         async with provider.run_services() as arbiter:

@@ -22,7 +22,7 @@ class {name}:
     async def work(self) -> None: ...
 """
 
-GRAPHS = {
+GRAPHS: dict[str, tuple[str | bytes, str, str]] = {
     "import error": (
         HEAD + "\nfrom dynamo_core import nothing_of_that_name\n",
         "broken.py:5",
