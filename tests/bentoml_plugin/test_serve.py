@@ -138,6 +138,7 @@ with bentoml.SyncHTTPClient({str(client.base_url)!r}) as own:
                 headers = {"content-type": media_type}
                 answer = client.post(path, content=canary.pickled(), headers=headers)
                 assert answer.status_code == 415, (path, media_type, answer.text)
+                assert answer.headers["connection"] == "close"
         both = [("content-type", "application/json"), ("content-type", "application/vnd.bentoml+pickle")]
         answer = client.request("POST", "/_bentoml/add", content=canary.pickled(), headers=both)
         assert answer.status_code in {400, 415}

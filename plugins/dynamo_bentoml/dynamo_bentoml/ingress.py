@@ -93,7 +93,12 @@ class JsonOnly:
                 "status": 415,
                 "detail": "send application/json",
             }
-            refusal = JSONResponse(problem, status_code=415, media_type="application/problem+json")
+            refusal = JSONResponse(
+                problem,
+                status_code=415,
+                media_type="application/problem+json",
+                headers={"connection": "close"},  # the body is not read
+            )
             await refusal(scope, receive, send)
             return
         await self._app(scope, receive, send)
