@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from typing import TYPE_CHECKING, Final
 
@@ -123,6 +124,7 @@ def _bind(path: Path) -> socket.socket:
     try:
         listener.setblocking(False)
         path.unlink(missing_ok=True)
+        os.fchmod(listener.fileno(), 0o600)  # Linux binds with this mode, so that it is never wider
         listener.bind(str(path))
         path.chmod(0o600)
         listener.listen(BACKLOG_CONNECTIONS)
