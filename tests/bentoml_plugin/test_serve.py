@@ -99,6 +99,20 @@ class TestServe:
         assert schema["schema"]["properties"]["a"]["type"] == "integer"
         assert client.get("/schema.json").json()["name"] == "Frontend"
 
+    def test_calls_of_every_service_are_counted(self, client: httpx.Client) -> None:
+        """By how they ended, in the entry's page: the greeting goes on to another service."""
+        client.post("/greet", json={"greeting": {"name": "you"}})
+        client.post("/fail")
+        client.post("/words", json={"text": "a b"})
+        metrics = client.get("/metrics").text
+        for labels in (
+            'end="ok",endpoint="echo",service="Backend"',
+            'end="ok",endpoint="greet",service="Frontend"',
+            'end="RemoteCallError",endpoint="fail",service="Frontend"',
+            'end="ok",endpoint="words",service="Frontend"',
+        ):
+            assert f"dynamo_call_seconds_count{{{labels}}}" in metrics
+
     def test_unknown_paths_leave_no_trace_in_the_metrics(self, client: httpx.Client) -> None:
         """BentoML keeps every path that its metrics have seen."""
         for number in range(20):

@@ -1,10 +1,11 @@
-"""Core's host of one service, with BentoML's batching."""
+"""Core's host of one service, with BentoML's batching and metrics."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from dynamo_bentoml.batching import Batching
+from dynamo_bentoml.call_counts import count_calls
 from dynamo_core.host import Host
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class HostedService:
             run_id=run_id,
             graph=graph,
         )
+        count_calls(self.host)
 
     async def start(self) -> None:
         """Build the instance, run its start hooks, and join calls from then on.

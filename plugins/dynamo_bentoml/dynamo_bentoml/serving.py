@@ -32,6 +32,24 @@ logger = logging.getLogger(__name__)
 
 WORKER_MODULE: Final = "_bentoml_impl.worker.service"
 API_SOCKET: Final = "_bento_api_server"
+CALL_SECONDS: Final = (
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    30.0,
+    60.0,
+)
+"""Upper ends of the ranges that times of calls are counted in."""
 
 
 # --- in a worker --------------------------------------------------------------------------------------------
@@ -171,6 +189,32 @@ class BatchDispatcher:
 
 def _drop() -> NoReturn:
     raise DroppedError
+
+
+def call_seconds(service: str, endpoint: str, end: str) -> Callable[[float], None]:
+    """What takes the seconds of each call that ended in this way, for BentoML's page of metrics.
+
+    Args:
+        service: Name of the service.
+        endpoint: Name of the endpoint.
+        end: How calls ended; few different ones.
+    """
+    observe: Callable[[float], None] = (
+        _call_seconds().labels(service=service, endpoint=endpoint, end=end).observe
+    )
+    return observe
+
+
+@functools.cache
+def _call_seconds() -> Any:
+    from bentoml._internal.container import BentoMLContainer
+
+    return BentoMLContainer.metrics_client.get().Histogram(
+        name="dynamo_call_seconds",
+        documentation="Seconds of a call of an endpoint, over HTTP or from another service, by how it ended",
+        labelnames=["service", "endpoint", "end"],
+        buckets=CALL_SECONDS,
+    )
 
 
 @functools.cache

@@ -1,0 +1,94 @@
+"""Counts and times of calls, whoever makes them, among the metrics that BentoML offers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from dynamo_bentoml.serving import call_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable
+
+    from dynamo_core.host import CallContext, Host, HostedEndpoint
+
+    Arguments = dict[str, object]
+    Put = Callable[[object], Awaitable[None] | None]
+
+DONE: Final = "ok"
+CANCELLED: Final = "cancelled"
+
+
+def count_calls(host: Host) -> None:
+    """Count the calls of every endpoint of *host* from now on; nothing carries calls to it yet."""
+    for hosted in host.endpoints:
+        _Counted(host.name, hosted).take_over()
+
+
+class _Counted:
+    """What stands before one endpoint: each call is observed once, with its time and how it ended.
+
+    The end is ``ok``, ``cancelled``, or the name of the error's class; a stream that its reader closes early is
+    cancelled.
+    """
+
+    def __init__(self, service: str, hosted: HostedEndpoint) -> None:
+        self._names = (service, hosted.definition.name)
+        self._hosted = hosted
+        self._call, self._stream, self._feed = hosted.call, hosted.stream, hosted.feed
+        self._observers: dict[str, Callable[[float], None]] = {}
+
+    def take_over(self) -> None:
+        """Stand before the endpoint."""
+        self._hosted.call = self.call  # type: ignore[method-assign]  # whatever carries calls asks for these three
+        self._hosted.stream = self.stream  # type: ignore[method-assign]
+        self._hosted.feed = self.feed  # type: ignore[method-assign]
+
+    async def call(self, arguments: Arguments, context: CallContext) -> object:
+        begun, end = time.perf_counter(), DONE
+        try:
+            return await self._call(arguments, context)
+        except BaseException as exc:
+            end = _name_of(exc)
+            raise
+        finally:
+            self._observe(end, begun)
+
+    async def stream(self, arguments: Arguments, context: CallContext) -> AsyncGenerator[object, None]:
+        begun, end = time.perf_counter(), DONE
+        items: Any = self._stream(arguments, context)
+        try:
+            async for item in items:
+                yield item
+        except BaseException as exc:
+            end = _name_of(exc)
+            raise
+        finally:
+            try:
+                await items.aclose()
+            finally:
+                self._observe(end, begun)
+
+    async def feed(self, arguments: Arguments, context: CallContext, put: Put) -> None:
+        begun, end = time.perf_counter(), DONE
+        try:
+            await self._feed(arguments, context, put)
+        except BaseException as exc:
+            end = _name_of(exc)
+            raise
+        finally:
+            self._observe(end, begun)
+
+    def _observe(self, end: str, begun: float) -> None:
+        observe = self._observers.get(end)
+        if observe is None:
+            service, endpoint = self._names
+            observe = self._observers[end] = call_seconds(service, endpoint, end)
+        observe(time.perf_counter() - begun)
+
+
+def _name_of(exc: BaseException) -> str:
+    if isinstance(exc, asyncio.CancelledError | GeneratorExit):
+        return CANCELLED
+    return type(exc).__name__
