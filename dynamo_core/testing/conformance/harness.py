@@ -33,6 +33,8 @@ T = TypeVar("T")
 TEST_LIMIT_S: Final = 50.0
 """Seconds that one test may take on the loop; without it a provider that hangs would hang its tests."""
 
+_limit_s = TEST_LIMIT_S
+
 NO_OPTIONS: Final[Mapping[str, Any]] = MappingProxyType({})
 _OPEN_RUNS: Final[pytest.StashKey[dict[object, OpenRun]]] = pytest.StashKey()
 
@@ -153,8 +155,15 @@ def on_own_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[...,
     return do
 
 
+def limit_tests(seconds: float) -> None:
+    """Let a test take that many seconds, and a ledger be waited for no longer; for providers known to hang."""
+    global _limit_s  # noqa: PLW0603  # tests are functions, which nothing else can tell
+    _limit_s = seconds
+    Ledger.patience_s = min(Ledger.patience_s, seconds)
+
+
 async def _limited(work: Coroutine[Any, Any, T]) -> T:
-    async with asyncio.timeout(TEST_LIMIT_S):
+    async with asyncio.timeout(_limit_s):
         return await work
 
 

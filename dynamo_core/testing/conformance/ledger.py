@@ -6,9 +6,8 @@ import asyncio
 import os
 import time
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
-_WAIT_S: Final = 15.0
 _LOOK_S: Final = 0.01
 
 
@@ -33,7 +32,12 @@ class Ledger:
 
     Args:
         path: The file; need not exist yet.
+
+    Attributes:
+        patience_s: Seconds that a line is waited for.
     """
+
+    patience_s: ClassVar[float] = 15.0
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -54,7 +58,7 @@ class Ledger:
         Raises:
             AssertionError: It did not come.
         """
-        give_up = time.monotonic() + _WAIT_S
+        give_up = time.monotonic() + self.patience_s
         while self.lines().count(line) < times:
             if time.monotonic() > give_up:
                 raise AssertionError(f"{line!r} was not noted {times} times; noted: {self.lines()}")

@@ -33,6 +33,8 @@ from dynamo_core.testing.conformance.services.life import Gated, House
 if TYPE_CHECKING:
     from dynamo_core.testing.conformance.ledger import Ledger
 
+UNUSUAL_UMASK: int = 0o035
+SIGNALS: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP)
 PROGRAM: str = """
 import asyncio, sys
 from dynamo_core.graph import collect
@@ -133,14 +135,31 @@ class LeftoverConformance(Conformance):
             counts.append((open_descriptors(), threading.active_count()))
         assert counts[2] <= counts[1], counts
 
-    @on_own_loop
-    async def test_process_of_the_caller_is_as_it_was(self, provider: Provider) -> None:
+    @pytest.fixture
+    def traits(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Mapping[str, Any]]:
+        """What a run must not change in its caller's process: unusual values, so that any change shows."""
+        monkeypatch.chdir(tmp_path)
+        handler = logging.NullHandler()
+        logging.getLogger().addHandler(handler)
+        umask = os.umask(UNUSUAL_UMASK)
+        handlers = {number: signal.signal(number, _hear) for number in SIGNALS}
+        yield _traits()
+        for number, before in handlers.items():
+            signal.signal(number, before)
+        os.umask(umask)
+        logging.getLogger().removeHandler(handler)
+
+    def test_process_of_the_caller_is_as_it_was(self, provider: Provider, traits: Mapping[str, Any]) -> None:
         """During a run and after it: signals, folder, umask, environment, import path, logging."""
-        before = _traits()
-        async with provider.run(collect(House)) as services:
-            await services.wait_ready(10)
-            assert _traits() == before
-        assert _traits() == before
+
+        async def run() -> None:
+            async with provider.run(collect(House)) as services:
+                await services.wait_ready(10)
+                assert _traits() == traits
+
+        with asyncio.Runner() as runner:
+            runner.get_loop().run_until_complete(run())  # Runner.run() would take SIGINT itself
+        assert _traits() == traits
 
     @needs("isolation")
     @on_own_loop
@@ -177,13 +196,15 @@ def _short_folder() -> str | None:
     return "/tmp" if Path("/tmp").is_dir() else None  # noqa: S108  # sockets have short paths
 
 
+def _hear(number: int, frame: object) -> None:
+    """Take a signal, and do nothing."""
+
+
 def _traits() -> Mapping[str, Any]:
-    """What a run must not change in its caller's process."""
-    umask = os.umask(0o077)
+    umask = os.umask(UNUSUAL_UMASK)
     os.umask(umask)
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP)
     return {
-        "signals": [signal.getsignal(number) for number in numbers],
+        "signals": [signal.getsignal(number) for number in SIGNALS],
         "folder": str(Path.cwd()),
         "umask": umask,
         "environment": dict(os.environ),

@@ -13,6 +13,7 @@ from dynamo_core.testing.conformance.needs import LACKING_PROPERTY
 
 PROVIDER_OPTION: Final = "--dynamo-provider"
 OUTCOMES_OPTION: Final = "--dynamo-outcomes"
+LIMIT_OPTION: Final = "--dynamo-test-limit"
 LONGEST_MESSAGE: Final = 2000
 
 
@@ -20,11 +21,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add what the kit is told."""
     group = parser.getgroup("dynamo")
     group.addoption(PROVIDER_OPTION, metavar="NAME", help="the provider to test")
+    group.addoption(LIMIT_OPTION, type=float, metavar="SECONDS", help="how long one test may take")
     group.addoption(OUTCOMES_OPTION, type=Path, metavar="FILE", help="where to write how each test ended")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Begin to record, if a file was named."""
+    limit_s = config.getoption(LIMIT_OPTION)
+    if limit_s is not None:
+        from dynamo_core.testing.conformance.harness import limit_tests  # after assertions can be rewritten
+
+        limit_tests(limit_s)
     path = config.getoption(OUTCOMES_OPTION)
     if path is not None:
         config.pluginmanager.register(Recorder(path), "dynamo-recorder")

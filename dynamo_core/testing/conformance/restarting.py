@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,7 +29,7 @@ class RestartConformance(Conformance):
     async def test_dead_worker_is_replaced(self, provider: Provider) -> None:
         """Another process takes its slot, and the run is ready again."""
         async with provider.run(collect(Frail)) as services:
-            before = await services.client(Frail).pid()
+            before = await _isolated_pid(services)
             await _kill(services)
             assert await _new_pid(services, before) != before
             await services.wait_ready(PATIENCE_S)
@@ -40,6 +41,7 @@ class RestartConformance(Conformance):
     async def test_caller_of_a_dying_worker_learns_of_it(self, provider: Provider) -> None:
         """A call that had begun, and may not be made again, ends with WorkerLostError."""
         async with provider.run(collect(Frail)) as services:
+            await _isolated_pid(services)
             with pytest.raises(WorkerLostError) as caught:
                 await services.client(Frail).die()
             assert (caught.value.service, caught.value.slot, caught.value.begun) == ("Frail", 0, True)
@@ -49,6 +51,7 @@ class RestartConformance(Conformance):
     async def test_stream_of_a_dying_worker_does_not_look_complete(self, provider: Provider) -> None:
         """What was sent arrives, and then the error does."""
         async with provider.run(collect(Frail)) as services:
+            await _isolated_pid(services)
             items = services.client(Frail).die_after(3)
             assert [await anext(items) for _ in range(3)] == [0, 1, 2]
             with pytest.raises(WorkerLostError):
@@ -58,7 +61,7 @@ class RestartConformance(Conformance):
     async def test_idempotent_call_is_made_again(self, provider: Provider, ledger: Ledger) -> None:
         """Its caller notices nothing, even where there is no other worker."""
         async with provider.run(collect(Frail)) as services:
-            before = await services.client(Frail).pid()
+            before = await _isolated_pid(services)
             assert await services.client(Frail).die_once(str(ledger)) != before
             assert ledger.lines() == ["died"]
 
@@ -67,6 +70,7 @@ class RestartConformance(Conformance):
         """Calls that had not begun on the dead one lose nothing."""
         graph = collect(Frail).with_configs({"Frail": ServiceConfig(workers=2)})
         async with provider.run(graph) as services:
+            await _isolated_pid(services)
             frail = services.client(Frail)
             other = await with_options(frail, routing=1).pid()
             with pytest.raises(WorkerLostError):
@@ -107,7 +111,15 @@ class RestartConformance(Conformance):
                 await _new_pid(services, before)
 
 
+async def _isolated_pid(services: RunningServices) -> int:
+    """The worker's process, which must be another one than this: else killing it would end the tests."""
+    pid = await services.client(Frail).pid()
+    assert pid != os.getpid(), "its workers are no processes of their own, and it claims 'isolation'"
+    return pid
+
+
 async def _kill(services: RunningServices) -> None:
+    await _isolated_pid(services)
     with pytest.raises(WorkerLostError):
         await services.client(Frail).die()
 

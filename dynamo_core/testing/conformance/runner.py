@@ -40,12 +40,16 @@ class KitOptions:
         junit: Where to write the results as JUnit XML; None for nowhere.
         is_verbose: Whether pytest's own output goes to standard error.
         timeout_s: Seconds that the whole kit may take.
+        test_limit_s: Seconds that one test may take; None leaves it to the kit.
+        stops_at_failure: Whether to end after the first test that fails.
     """
 
     keyword: str = ""
     junit: Path | None = None
     is_verbose: bool = False
     timeout_s: float = KIT_TIMEOUT_S
+    test_limit_s: float | None = None
+    stops_at_failure: bool = False
 
 
 class KitRun(NamedTuple):
@@ -110,6 +114,10 @@ def _chosen(options: KitOptions) -> Sequence[str]:
         chosen += ["-k", options.keyword]
     if options.junit is not None:
         chosen.append(f"--junitxml={options.junit.absolute()}")
+    if options.test_limit_s is not None:
+        chosen.append(f"--dynamo-test-limit={options.test_limit_s}")
+    if options.stops_at_failure:
+        chosen.append("--exitfirst")
     return chosen
 
 

@@ -6,7 +6,6 @@ import threading
 
 import pytest
 
-from dynamo_core.testing.conformance import ledger as ledger_module
 from dynamo_core.testing.conformance.ledger import Ledger, note
 
 
@@ -43,7 +42,7 @@ async def test_waiting_for_a_line(tmp_path):
 
 
 async def test_line_that_does_not_come_fails_the_test(tmp_path, monkeypatch):
-    monkeypatch.setattr(ledger_module, "_WAIT_S", 0.0)
+    monkeypatch.setattr(Ledger, "patience_s", 0.0)
     ledger = Ledger(tmp_path / "ledger")
     note(str(ledger), "other")
     with pytest.raises(AssertionError, match=r"'late' was not noted 1 times; noted: .'other'."):
