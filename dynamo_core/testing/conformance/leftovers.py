@@ -136,21 +136,23 @@ class LeftoverConformance(Conformance):
         assert counts[2] <= counts[1], counts
 
     @pytest.fixture
-    def traits(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Mapping[str, Any]]:
-        """What a run must not change in its caller's process: unusual values, so that any change shows."""
+    def unusual_traits(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+        """Gives this process what no run would give it, so that any change shows."""
         monkeypatch.chdir(tmp_path)
         handler = logging.NullHandler()
         logging.getLogger().addHandler(handler)
         umask = os.umask(UNUSUAL_UMASK)
         handlers = {number: signal.signal(number, _hear) for number in SIGNALS}
-        yield _traits()
+        yield
         for number, before in handlers.items():
             signal.signal(number, before)
         os.umask(umask)
         logging.getLogger().removeHandler(handler)
 
-    def test_process_of_the_caller_is_as_it_was(self, provider: Provider, traits: Mapping[str, Any]) -> None:
+    @pytest.mark.usefixtures("unusual_traits")
+    def test_process_of_the_caller_is_as_it_was(self, provider: Provider) -> None:
         """During a run and after it: signals, folder, umask, environment, import path, logging."""
+        traits = _traits()
 
         async def run() -> None:
             async with provider.run(collect(House)) as services:
