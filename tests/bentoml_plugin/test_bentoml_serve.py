@@ -111,11 +111,13 @@ class TestEnds:
     def test_python_api_of_bentoml_serves_beside_a_program(self, runs: Runs) -> None:
         """``bentoml.serve`` is not blocking."""
         code = f"""
-import sys
+import socket, sys
 sys.path.insert(0, {str(GRAPHS)!r})
 import bentoml, httpx
-with bentoml.serve("chain_service:service", working_dir={str(GRAPHS)!r}, port=3471) as server:
-    print("running", server.running, httpx.post("http://127.0.0.1:3471/add", json={{"a": 1}}).json())
+with socket.create_server(("127.0.0.1", 0)) as free:  # BentoML's own client asks under the number that it is given
+    port = free.getsockname()[1]
+with bentoml.serve("chain_service:service", working_dir={str(GRAPHS)!r}, port=port) as server:
+    print("running", server.running, httpx.post(f"http://127.0.0.1:{{port}}/add", json={{"a": 1}}).json())
 """
         done = runs.do([sys.executable, "-W", "ignore", "-c", code])
         assert "running True 3" in done.stdout

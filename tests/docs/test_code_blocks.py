@@ -46,7 +46,8 @@ def run_python(folder: Path, *words: str) -> str:
 
 
 def needs_missing_plugin(block: Block) -> bool:
-    return "dynamo_circus" in block.text and importlib.util.find_spec("dynamo_circus") is None
+    plugins = ("dynamo_circus", "dynamo_bentoml")
+    return any(name in block.text and importlib.util.find_spec(name) is None for name in plugins)
 
 
 @pytest.mark.parametrize("page", WITH_PROGRAMS, ids=lambda page: page.name)

@@ -70,7 +70,7 @@ class SupervisorThread:
         self._thread.start(self._main)
 
     async def stop(self, reason: str) -> BaseException | None:
-        """Stop the run. Safe to call twice: the second call waits for the same end.
+        """Stop the run, and wait until its thread is gone. Safe to call twice: both calls wait for the same end.
 
         Returns:
             The failure that ended the run, None when it was asked to stop.
@@ -81,7 +81,9 @@ class SupervisorThread:
                 self._supervisor.request_stop(reason)
 
         self._thread.call_soon(request)
-        return await asyncio.shield(self.ended)
+        failure = await asyncio.shield(self.ended)
+        await asyncio.to_thread(self._thread.join)
+        return failure
 
     def watch_members(self, changed: Callable[[str, Sequence[Member]], None]) -> None:
         """Have *changed* called, on the program's loop, whenever a service's workers are elsewhere."""
