@@ -8,7 +8,7 @@ BIN := .venv/bin
 PACKAGES := dynamo_core plugins/dynamo_circus/dynamo_circus
 HELLO := examples/hello_world
 
-.PHONY: demo test bench check format lint types test-core test-bentoml test-together test-wheels faults environment constraints clean
+.PHONY: demo test bench check format lint types test-core test-bentoml test-together test-wheels faults conformance reference environment constraints clean
 
 demo: environment ## Serve examples/hello_world under supervision; Ctrl-C ends it
 	$(BIN)/dynamo serve $(HELLO)/hello_world.py:Frontend -f $(HELLO)/config.yaml --provider circus $(ARGS)
@@ -53,6 +53,14 @@ test-together: ## Run the tests of both providers in one environment, whichever 
 
 test-wheels: environment ## Build the distributions, install them into a clean environment, and use them
 	$(BIN)/python -m pytest -m wheels tests/packaging $(ARGS)
+
+conformance: environment ## Run the conformance kit on every provider, print the grades, and keep the reports
+	@$(PYTHON) tools/environments.py make bentoml
+	$(BIN)/python tools/conformance.py $(ARGS)
+	$(BIN)/python tools/reference.py
+
+reference: environment ## Write the pages of the reference that are made from code
+	$(BIN)/python tools/reference.py
 
 environment: ## Bring .venv up to date
 	@$(PYTHON) tools/environments.py make dev

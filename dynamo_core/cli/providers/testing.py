@@ -103,6 +103,8 @@ def _show(report: Mapping[str, Any], *, is_whole: bool) -> None:
     for failure in report["failures"]:
         first = str(failure["message"]).partition("\n")[0]
         write(f"\n{failure['part']}.{failure['test']} failed: {first}")
+    for skipped in report["skipped_otherwise"]:
+        write(f"\n{skipped['part']}.{skipped['test']} did not run: {skipped['message']}")
     if not is_whole:
         write("\ngrade: not given, since only some tests were run")
         return

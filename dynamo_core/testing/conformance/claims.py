@@ -10,6 +10,7 @@ from dynamo_core.errors import DynamoError, UnsupportedOperationError
 from dynamo_core.provider import CAPABILITIES
 from dynamo_core.provider.examination import examine
 from dynamo_core.testing.conformance.harness import Conformance, OpenRun, Provider, on_loop, on_own_loop
+from dynamo_core.testing.conformance.needs import skip_for
 from dynamo_core.testing.conformance.services.asking import CONFIGS, Batched, Modest, graph_asking_for
 from dynamo_core.testing.conformance.services.life import Cellar
 
@@ -42,25 +43,29 @@ class ClaimConformance(Conformance):
     @pytest.mark.parametrize("capability", ASKED_FOR)
     @on_own_loop
     async def test_what_is_refused_is_an_error_before_anything_starts(
-        self, provider: Provider, capability: str
+        self, provider: Provider, capability: str, request: pytest.FixtureRequest
     ) -> None:
         """A graph that asks for it is not run."""
-        _only_if(provider, capability, "refused")
+        _only_if(request, provider, capability, "refused")
         with pytest.raises(DynamoError):
             async with provider.run(graph_asking_for(capability)):
                 raise AssertionError("the run was given out")
 
     @pytest.mark.parametrize("capability", ASKED_FOR)
     @on_own_loop
-    async def test_what_is_ignored_does_no_harm(self, provider: Provider, capability: str) -> None:
+    async def test_what_is_ignored_does_no_harm(
+        self, provider: Provider, capability: str, request: pytest.FixtureRequest
+    ) -> None:
         """A graph that asks for it runs as if it had not."""
-        _only_if(provider, capability, "ignored")
+        _only_if(request, provider, capability, "ignored")
         async with provider.run(graph_asking_for(capability)) as services:
             service = Batched if capability == "batching" else Modest
             assert await services.client(service).echo("hello") == "hello"
 
     @on_loop
-    async def test_operation_that_is_refused_says_so(self, run: OpenRun) -> None:
+    async def test_operation_that_is_refused_says_so(
+        self, run: OpenRun, request: pytest.FixtureRequest
+    ) -> None:
         """``scale``, ``restart`` and ``logs`` of a provider that cannot are errors that name it."""
         manifest, services = run.provider.manifest, run.services
         refused = [
@@ -69,7 +74,7 @@ class ClaimConformance(Conformance):
             if manifest.capability(name).level == "refused"
         ]
         if not refused:
-            pytest.skip(f"{manifest.name} refuses no operation")
+            skip_for(request.node, "scale", f"{manifest.name} refuses no operation")
         for name in refused:
             with pytest.raises(UnsupportedOperationError) as caught:
                 await _ask(services, name)
@@ -86,7 +91,7 @@ async def _ask(services: RunningServices, capability: str) -> None:
         await anext(services.logs("Cellar"))
 
 
-def _only_if(provider: Provider, capability: str, level: Level) -> None:
+def _only_if(request: pytest.FixtureRequest, provider: Provider, capability: str, level: Level) -> None:
     stated = provider.manifest.capability(capability).level
     if stated != level:
-        pytest.skip(f"{provider.name}: {capability} is {stated}")
+        skip_for(request.node, capability, f"{provider.name}: {capability} is {stated}")

@@ -20,7 +20,7 @@ from dynamo_core.errors import ConfigError, EndpointNotFoundError, NotImportable
 from dynamo_core.graph import collect
 from dynamo_core.testing.conformance.harness import Conformance, Provider, on_own_loop, with_settings
 from dynamo_core.testing.conformance.ledger import Ledger
-from dynamo_core.testing.conformance.needs import needs
+from dynamo_core.testing.conformance.needs import needs, skip_for
 from dynamo_core.testing.conformance.services.chain import Front, Leaf
 from dynamo_core.testing.conformance.services.declared import Plain, Renamed, Shop, Warehouse
 from dynamo_core.testing.conformance.services.life import Cellar, House
@@ -149,10 +149,12 @@ class DeclarationConformance(Conformance):
             assert await services.client(Local).echo("hello") == "hello"
 
     @on_own_loop
-    async def test_class_inside_a_function_is_refused_with_the_reason(self, provider: Provider) -> None:
+    async def test_class_inside_a_function_is_refused_with_the_reason(
+        self, provider: Provider, request: pytest.FixtureRequest
+    ) -> None:
         """Every other provider refuses it before anything starts, and says why."""
         if provider.manifest.capability("local_classes").level in {"native", "emulated"}:
-            pytest.skip(f"{provider.name} runs local classes")
+            skip_for(request.node, "local_classes", f"{provider.name} runs local classes")
 
         @service
         class Local:

@@ -23,7 +23,7 @@ from dynamo_core.provider import load_provider, select_provider
 from dynamo_core.provider.binding import run_graph
 from dynamo_core.provider.loop_thread import LoopThread
 from dynamo_core.testing.conformance.ledger import Ledger
-from dynamo_core.testing.conformance.needs import LACKING_PROPERTY, lacking, lacking_capability
+from dynamo_core.testing.conformance.needs import lacking, lacking_capability, skip_for
 
 if TYPE_CHECKING:
     from dynamo_core.provider import DeploymentTarget, Manifest, RunningServices, ServiceEvent
@@ -198,8 +198,7 @@ class Conformance:
         reason = lacking(provider.manifest, type(self), request.function)
         if reason:
             missing = lacking_capability(provider.manifest, type(self), request.function)
-            request.node.user_properties.append((LACKING_PROPERTY, missing))
-            pytest.skip(reason)
+            skip_for(request.node, missing, reason)
         return provider
 
     @pytest.fixture

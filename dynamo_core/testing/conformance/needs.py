@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 if TYPE_CHECKING:
+    import pytest
+
     from dynamo_core.provider import Manifest
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 NEEDS: Final = "conformance_needs"
 LACKING_PROPERTY: Final = "lacking"
-"""Property of a test, in JUnit too, that names the capability for whose lack it was skipped."""
+"""Property of a test, in JUnit too, that names the capability for whose level it was skipped."""
 
 _LACKING: Final = ("ignored", "refused")
 
@@ -25,6 +27,14 @@ def needs(*capabilities: str) -> Callable[[F], F]:
         return target
 
     return mark
+
+
+def skip_for(node: pytest.Item, capability: str, reason: str) -> NoReturn:
+    """Skip a test that does not apply because of what the manifest says of *capability*."""
+    import pytest  # the marks of this module need none
+
+    node.user_properties.append((LACKING_PROPERTY, capability))
+    pytest.skip(reason)
 
 
 def lacking(manifest: Manifest, *targets: object) -> str:

@@ -49,12 +49,14 @@ TESTED: Final = (
     "isolation",
     "local_classes",
     "logs",
+    "on_failure",
     "restart",
     "rolling_restart",
     "routing",
     "scale",
     "streams",
     "sync_endpoints",
+    "watchdog",
 )
 """Capabilities whose claims the kit tests; of the others it tests that refused is refused and ignored does no harm."""
 
@@ -88,6 +90,11 @@ def make_report(candidate: ProviderCandidate, outcomes: Sequence[Outcome]) -> di
             {"part": each.part, "test": each.test, "message": each.message}
             for each in outcomes
             if each.outcome == "failed"
+        ],
+        "skipped_otherwise": [
+            {"part": each.part, "test": each.test, "message": each.message}
+            for each in outcomes
+            if each.outcome == "skipped" and not each.lacking
         ],
         "capabilities": {name: {"level": each.level, "reason": each.reason} for name, each in stated.items()},
         "claimed_untested": [

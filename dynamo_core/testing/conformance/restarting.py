@@ -110,6 +110,40 @@ class RestartConformance(Conformance):
                 await _kill(services)
                 await _new_pid(services, before)
 
+    @needs("on_failure")
+    @on_own_loop
+    async def test_service_is_given_up_where_its_policy_says_so(self, provider: Provider) -> None:
+        """``isolate``: past its limit a service is failed and gets no calls; the others go on."""
+        limits = {"on_failure": "isolate", "max_failures": 1, "stable_time_s": 60}
+        graph = collect(Observer).with_configs({"Frail": ServiceConfig({"supervision": limits})})
+        async with provider.run(graph) as services:
+            await _kill(services)
+            async with asyncio.timeout(PATIENCE_S):
+                while await _state(services, "Frail") != "failed":
+                    await asyncio.sleep(0.05)
+            with pytest.raises(CallError):
+                await with_options(services.client(Frail), timeout_s=1).pid()
+            assert await services.client(Observer).pid() > 0
+            assert await _state(services, "Observer") == "ready"
+
+    @needs("watchdog")
+    @on_own_loop
+    async def test_worker_that_hangs_is_replaced(self, provider: Provider) -> None:
+        """One whose event loop does not go on for ``watchdog_s``; its caller learns that it is lost."""
+        config = ServiceConfig({"supervision": {"watchdog_s": 1.0}})
+        graph = collect(Frail).with_configs({"Frail": config})
+        async with provider.run(graph) as services:
+            before = await _isolated_pid(services)
+            with pytest.raises(WorkerLostError):
+                await services.client(Frail).hang()
+            assert await _new_pid(services, before) != before
+
+
+async def _state(services: RunningServices, service: str) -> str:
+    found = (await services.status()).find_service(service)
+    assert found is not None
+    return found.state
+
 
 async def _isolated_pid(services: RunningServices) -> int:
     """The worker's process, which must be another one than this: else killing it would end the tests."""

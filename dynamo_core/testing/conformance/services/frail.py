@@ -7,12 +7,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 from dynamo_core import depends, endpoint, on_start, service
 from dynamo_core.testing.conformance.ledger import note
 
+HANG_S = 60.0
 SLEEPER = "import time; time.sleep(600)"
 
 
@@ -29,6 +31,11 @@ class Frail:
     async def die(self) -> None:
         """Die, as if killed by somebody else."""
         os.kill(os.getpid(), signal.SIGKILL)
+
+    @endpoint
+    async def hang(self) -> None:
+        """Block the event loop, so that nothing in this worker goes on."""
+        time.sleep(HANG_S)  # noqa: ASYNC251  # what is tested
 
     @endpoint(idempotent=True)
     async def die_once(self, ledger: str) -> int:
