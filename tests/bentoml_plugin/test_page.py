@@ -15,7 +15,7 @@ from .runs_for_tests import BENTOML, DYNAMO, Runs
 from .test_bentoml_serve import check_dockerfile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 PAGE = next(page for page in DOCS if page.name == "docs/how-to/bentoml.md")
 PROGRAMS = {"dynamo": DYNAMO, "bentoml": BENTOML}
@@ -48,14 +48,14 @@ def ask(url: str) -> str:
 
 
 @pytest.fixture(scope="class")
-def page(shared_runs: Runs) -> Iterator[Runs]:
+def page(shared_runs: Runs) -> Runs:
     """A folder with the files of the page."""
     for block in PAGE.blocks:
         if block.file_name is not None:
             (shared_runs.cwd / block.file_name).write_text(block.text, "utf-8")
         elif block.language == "yaml":
             (shared_runs.cwd / "config.yaml").write_text(block.text, "utf-8")
-    yield shared_runs
+    return shared_runs
 
 
 class TestPage:

@@ -66,8 +66,8 @@ class Installed:
         return {"dynamo": [str(self.programs / "dynamo")], "python": str(self.programs / "python")}
 
 
-def run(*command: str | Path, cwd: Path = ROOT) -> str:
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=240)
+def run(*command: str | Path, cwd: Path = ROOT, patience_s: float = 240) -> str:
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=patience_s)
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
     return done.stdout
 
