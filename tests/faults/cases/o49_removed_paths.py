@@ -54,9 +54,19 @@ def hold(trial: Trial, run: Run, slot: int) -> asyncio.Task[CallRecord]:
     )
 
 
+def remove(path: Path) -> None:
+    """Remove a path at once, also while the supervisor writes into it."""
+    if not path.is_dir():
+        path.unlink()
+        return
+    aside = path.rename(path.with_name("aside"))
+    while aside.exists():
+        shutil.rmtree(aside, ignore_errors=True)
+
+
 async def lose(trial: Trial, run: Run, path: Path) -> None:
     """Remove one path, and wait until it leads somewhere again."""
-    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    remove(path)
     began = time.monotonic()
     wanted = ("control.sock", "notify.sock", "state.json", "w0-0.sock", "w0-1.sock")
     paths = [path / name for name in wanted] if path.name == run.run_id else [path]
@@ -89,7 +99,7 @@ async def take_the_place(trial: Trial, run: Run, directory: Path) -> None:
     for slot in (0, 1):
         kill = await kill_worker(run, "Work", slot)
         await run.events.wait("ready", "Work", slot, after=kill.when)
-    shutil.rmtree(directory)
+    remove(directory)
     directory.write_text("not a directory")
     when = time.monotonic()
     _, event = await run.events.wait("message", "Work", after=when, timeout_s=15)
