@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Final
-
-import attrs
+from typing import ClassVar, Final, NamedTuple
 
 EXIT_OK: Final = 0
 """The command did what was asked; a run was stopped by SIGTERM, SIGINT or ``stop``."""
@@ -38,8 +36,7 @@ EXIT_CHECK_FAILED: Final = 10
 """A check that was asked for found something: ``providers check``, ``doctor``, ``verify`` or ``test``."""
 
 
-@attrs.frozen
-class Location:
+class Location(NamedTuple):
     """A place in a source file.
 
     Attributes:
@@ -54,8 +51,7 @@ class Location:
         return f"{self.file}:{self.line}"
 
 
-@attrs.frozen
-class Problem:
+class Problem(NamedTuple):
     """One mistake, with the place where it can be mended.
 
     Attributes:

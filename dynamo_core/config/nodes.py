@@ -201,8 +201,7 @@ def to_data(node: Node) -> list[Any]:
             tag, content = node.kind.value, node.text
     if node.source is None:
         return [tag, content]
-    is_location = isinstance(node.source, Location)
-    return [tag, content, list(attrs.astuple(node.source)) if is_location else node.source]  # type: ignore[arg-type]  # the line above
+    return [tag, content, list(node.source) if isinstance(node.source, Location) else node.source]
 
 
 def from_data(data: Sequence[Any]) -> Node:

@@ -129,7 +129,7 @@ def test_everything_on_the_page_works(programs: Path, tmp_path: Path) -> None:
             elif block.language in {"python", "toml"}:
                 reader.write(block)
         package = tmp_path / "dynamo-lantern" / "dynamo_lantern"
-    assert count == 19
+    assert count == 18
     assert '"grade": "platinum"' in before
     assert '"stale": []' in before
     assert sum(len(path.read_text("utf-8").splitlines()) for path in package.glob("*.py")) < LARGEST_LINES

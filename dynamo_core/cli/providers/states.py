@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import click
 
 from dynamo_core.errors import ProviderNotAllowedError
-from dynamo_core.provider.checking import check_providers
 from dynamo_core.provider.grade import read_grade
 from dynamo_core.provider.naming import is_provider_name
 from dynamo_core.provider.selection import find_duplicates
@@ -54,6 +53,8 @@ def find_states(selection: Selection, *, check: bool) -> dict[str, State]:
     duplicates = find_duplicates(candidates)
     states = {candidate.qualified_name: known_state(candidate, duplicates) for candidate in candidates}
     if check:
+        from dynamo_core.provider.checking import check_providers  # starts processes
+
         sound = [candidate for candidate in candidates if candidate.problem is None]
         for candidate, fault in zip(sound, check_providers(sound), strict=True):
             state = states[candidate.qualified_name]
