@@ -1,0 +1,234 @@
+"""The pieces of a run of workers, one by one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from dynamo_core import ServiceConfig
+from dynamo_core.config import SupervisionConfig
+from dynamo_core.errors import AddressInUseError, ConfigError, RunDirectoryError
+from dynamo_core.provider import LogLine, WorkerOrder
+from dynamo_core.worker_run.backoff import LONGEST_DELAY_S, BackOff
+from dynamo_core.worker_run.environment import compose_environment, pick_secrets
+from dynamo_core.worker_run.lifeline import Lifeline, NoticeSocket
+from dynamo_core.worker_run.lines import LONGEST_LINE_BYTES, RunLines, WorkerOutput
+from dynamo_core.worker_run.listeners import HttpListener, SlotListener
+
+# --- back-off ---
+
+
+def test_first_replacement_comes_at_once_and_later_ones_later() -> None:
+    """Twice as late each time, up to a limit."""
+    back_off = BackOff(SupervisionConfig(max_failures=100))
+    delays = [back_off.record_death(float(number), ready_at=None) for number in range(12)]
+    assert delays[:5] == [0.0, 0.1, 0.2, 0.4, 0.8]
+    assert max(delays) == delays[-1] == LONGEST_DELAY_S
+
+
+def test_worker_that_was_ready_for_long_begins_anew() -> None:
+    """What happened before counts no more."""
+    back_off = BackOff(SupervisionConfig(stable_time_s=1.0))
+    for number in range(4):
+        back_off.record_death(float(number), ready_at=float(number) - 0.5)
+    assert back_off.failures == 4
+    assert back_off.record_death(100.0, ready_at=90.0) == 0.0
+    assert back_off.failures == 1
+
+
+def test_slot_past_its_limit_waits_longest() -> None:
+    """And says that it is past it."""
+    back_off = BackOff(SupervisionConfig(max_failures=2))
+    assert back_off.record_death(0.0, ready_at=None) == 0.0
+    assert not back_off.is_past_limit
+    assert back_off.record_death(0.1, ready_at=None) == LONGEST_DELAY_S
+    assert back_off.is_past_limit
+
+
+# --- environment ---
+
+BASE = {
+    "PATH": "/bin",
+    "TOKEN": "secret",
+    "DYNAMO_PROVIDER": "x",
+    "NOTIFY_SOCKET": "/run/systemd/notify",
+    "KEEP_ONE": "1",
+}
+
+
+@pytest.mark.parametrize(
+    ("inherit", "wanted"),
+    [
+        (True, {"PATH", "KEEP_ONE"}),
+        (False, set()),
+        (["KEEP_*", "TOKEN", "DYNAMO_*"], {"KEEP_ONE"}),
+    ],
+)
+def test_what_is_not_for_a_service_is_not_inherited(inherit: bool | list[str], wanted: set[str]) -> None:
+    """Secrets of any service, variables of this project, and those about one process."""
+    config = ServiceConfig({"inherit_env": inherit, "envs": {"OWN": "$HOME"}})
+    found = compose_environment(BASE, config, secrets=["TOKEN"])
+    assert found.keys() == wanted | {"OWN"}
+    assert found["OWN"] == "$HOME"
+
+
+def test_every_missing_secret_is_told() -> None:
+    """At once."""
+    config = ServiceConfig({"secrets": ["TOKEN", "ONE", "TWO"]})
+    with pytest.raises(ConfigError) as caught:
+        pick_secrets(BASE, config, service="Backend")
+    assert len(caught.value.problems) == 2
+    assert pick_secrets(BASE, ServiceConfig({"secrets": ["TOKEN"]}), service="Backend") == {"TOKEN": "secret"}
+
+
+# --- lines ---
+
+
+class Written:
+    """A worker's output, written by hand."""
+
+    def __init__(self) -> None:
+        self.shown: list[LogLine] = []
+        (out, self.out), (err, self.err) = os.pipe(), os.pipe()
+        order = WorkerOrder(
+            service="Backend",
+            slot=3,
+            generation=1,
+            argv=(),
+            env={},
+            cwd="/",
+            inherited=(),
+            stdout=0,
+            stderr=0,
+        )
+        self.lines = RunLines(self.take)
+        self.output = WorkerOutput(self.lines, order, {"stdout": out, "stderr": err})
+
+    def take(self, lines: Sequence[LogLine]) -> None:
+        self.shown += lines
+
+    def end(self) -> list[tuple[str, str]]:
+        os.close(self.out)
+        os.close(self.err)
+        self.output.finish()
+        return [(line.stream, line.text) for line in self.shown]
+
+
+async def test_output_is_cut_into_lines_of_each_stream() -> None:
+    """The last one may have no end; each says whose it is."""
+    written = Written()
+    os.write(written.out, b"one\ntw")
+    os.write(written.err, b"trouble\r\n")
+    os.write(written.out, b"o\nlast")
+    found = written.end()
+    assert [text for stream, text in found if stream == "stdout"] == ["one", "two", "last"]
+    assert [text for stream, text in found if stream == "stderr"] == ["trouble"]
+    assert {(line.service, line.slot) for line in written.shown} == {("Backend", 3)}
+    assert set(written.output.last) == {"one", "two", "last", "trouble"}
+    kept = [line.text async for line in written.lines.book.read("Backend", follow=False)]
+    assert len(kept) == 4
+
+
+async def test_line_that_is_too_long_becomes_several() -> None:
+    """And none is lost."""
+    written = Written()
+    os.set_blocking(written.out, False)
+    rest = b"x" * (LONGEST_LINE_BYTES + 10) + b"\n"
+    while rest:
+        try:
+            rest = rest[os.write(written.out, rest) :]
+        except BlockingIOError:
+            await asyncio.sleep(0)
+    texts = [text for _, text in written.end()]
+    assert "".join(texts) == "x" * (LONGEST_LINE_BYTES + 10)
+    assert max(map(len, texts)) <= LONGEST_LINE_BYTES + 1
+
+
+async def test_pipe_that_somebody_else_holds_does_not_keep_a_worker_from_ending() -> None:
+    """What was left behind may write on."""
+    written = Written()
+    copy = os.dup(written.out)
+    os.write(copy, b"before\n")
+    assert written.end() == [("stdout", "before")]
+    os.close(copy)
+
+
+# --- lifeline and notices ---
+
+
+async def test_lifeline_sends_more_than_a_socket_holds() -> None:
+    """Without ever waiting, and in order."""
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    line = Lifeline(ours)
+    data = os.urandom(4 * 1024 * 1024)
+    line.send(data[:100])
+    line.send(data[100:])
+    received = b""
+    loop = asyncio.get_running_loop()
+    while len(received) < len(data):
+        received += await loop.sock_recv(theirs, 65536)
+    assert received == data
+    line.close()
+    line.close()
+    assert await loop.sock_recv(theirs, 1) == b""
+    theirs.close()
+    line.send(b"nobody is there")
+
+
+async def test_lifeline_to_a_worker_that_has_gone_is_no_error() -> None:
+    """Its process tells of that."""
+    ours, theirs = socket.socketpair()
+    line = Lifeline(ours)
+    theirs.close()
+    line.send(b"hello")
+    line.close()
+
+
+async def test_notices_are_heard_and_the_socket_is_private(folder: Path) -> None:
+    """What was told last is taken in even at the end."""
+    told: list[dict[str, str]] = []
+    path = folder / "n.sock"
+    notices = NoticeSocket(path, lambda fields: told.append(dict(fields)))
+    assert path.stat().st_mode & 0o777 == 0o600
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as worker:
+        worker.connect(str(path))
+        worker.send(b"READY=1\nSTATUS=serving=x")
+        worker.send(b"nonsense")
+    notices.close()
+    notices.close()
+    assert told == [{"READY": "1", "STATUS": "serving=x"}, {"nonsense": ""}]
+    assert not path.exists()
+
+
+# --- listeners ---
+
+
+def test_slot_listener_is_private_and_takes_its_file_away(folder: Path) -> None:
+    """A socket of a dead worker in its place is replaced."""
+    path = folder / "w0-0.sock"
+    path.touch()
+    listener = SlotListener(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    listener.close()
+    listener.close()
+    assert not path.exists()
+    with pytest.raises(RunDirectoryError):
+        SlotListener(folder / "absent" / "x.sock")
+
+
+def test_http_listener_says_where_it_is() -> None:
+    """Port 0 is a free one; one that is taken is told with its service."""
+    config = ServiceConfig()
+    listener = HttpListener("Backend", config, 0)
+    port = listener.config.http.port
+    assert listener.url == f"http://127.0.0.1:{port}"
+    with pytest.raises(AddressInUseError) as caught:
+        HttpListener("Frontend", config, port)
+    assert caught.value.service == "Frontend"
+    listener.close()
