@@ -18,6 +18,7 @@ test: environment ## Run the tests
 
 bench: environment ## Measure against the floor, in one run
 	$(BIN)/python benchmarks/transport.py $(ARGS)
+	$(BIN)/python benchmarks/discovery.py
 
 check: format lint types test-core test-bentoml test-together test-wheels test ## Run everything that CI runs
 

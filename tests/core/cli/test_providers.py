@@ -150,13 +150,21 @@ def test_wrong_project_file_gives_the_exit_code_of_configuration(site: FakeSite)
 
 
 def test_two_hundred_distributions_are_listed(site: FakeSite) -> None:
-    """Most of them are none of ours."""
-    for number in range(200):
+    """180 are none of ours; of the 20 that are, 5 are broken in their metadata, and none is imported."""
+    for number in range(180):
         site.add_distribution(f"other-{number}", f"[console_scripts]\nother-{number} = other:main\n")
-    site.add_provider("sound")
-    found = rows(site)
-    assert "dynamo-sound" in found
+    for number in range(15):
+        site.add_provider(f"p{number}", "raise RuntimeError('imported')")
+    site.add_provider("bare", "raise RuntimeError", manifest=None)
+    site.add_provider("dated", "raise RuntimeError", contract="<1.0")
+    site.add_provider("newer", "raise RuntimeError", contract=">=7")
+    site.add_provider("garbled", "raise RuntimeError", manifest="[broken")
+    site.add_provider("Misnamed", "raise RuntimeError")
+    found = rows(site, DYNAMO_PROVIDER="p3")
+    states = [row["state"] for row in found.values() if str(site.path) in (row["file"] or str(site.path))]
+    assert (states.count("ok"), states.count("broken"), len(states)) == (15, 5, 20)
     assert not [name for name in found if name.startswith("other-")]
+    assert found["dynamo-p3"]["chosen"] is True
 
 
 def test_help_shows_the_variable_and_the_default(site: FakeSite) -> None:

@@ -82,7 +82,9 @@ def test_help_imports_little(site: FakeSite) -> None:
 def test_list_imports_no_more_than_it_needs(site: FakeSite) -> None:
     """Off a terminal there is no rich, and nothing runs."""
     _, modules, _ = modules_after(site, "providers", "list")
-    assert not {"asyncio", "msgspec", "pluggy", "rich", "yaml", "dynamo_core.provider.target"} & modules
+    assert (
+        not {"asyncio", "attr", "msgspec", "pluggy", "rich", "yaml", "dynamo_core.provider.target"} & modules
+    )
 
 
 @pytest.mark.parametrize("arguments", [["ps"], ["wait", "--timeout", "0.01"], ["serve", "--help"]])
