@@ -55,7 +55,10 @@ class StartedWorker(ABC):
 
     @abstractmethod
     def terminate(self) -> None:
-        """Ask it to finish its calls and end, as SIGTERM does. Called by core at most once, and never after its end."""
+        """Ask it to finish its calls and end, as SIGTERM does.
+
+        Called by core at most once; it may have just ended, and ``ProcessLookupError`` is all right then.
+        """
 
     @abstractmethod
     def kill(self) -> None:

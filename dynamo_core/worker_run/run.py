@@ -239,7 +239,12 @@ class WorkerRun(RunningServices):
 
     async def _stop(self) -> None:
         for service in reversed(self._graph.services):
-            await self._crews[service.name].stop()
+            try:
+                await self._crews[service.name].stop()
+            except (
+                Exception
+            ):  # the engine is the provider's code, and the others must be stopped all the same
+                logger.exception("%s did not stop well", service.name)
         for service in self._graph.services:
             if isinstance(service, WorkerService):
                 service.attach(None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from dynamo_core.provider.interfaces import ServiceInterface
     from dynamo_core.worker_run.facts import RunFacts
     from dynamo_core.worker_run.listeners import SlotListener
+
+logger = logging.getLogger(__name__)
 
 KILL_MARGIN_S: Final = 3.0
 """What a worker gets beyond its service's stop time, for shutdown hooks and last answers, before it is killed."""
@@ -58,7 +61,7 @@ class Slot:
         self._back_off = BackOff(service.config.supervision)
         self._generation = 0
         self._last_cause = ""
-        self._is_leaving = False
+        self._leaving = asyncio.Event()
         self._change = asyncio.Lock()
         self._keeping: asyncio.Task[None] | None = None
 
@@ -66,7 +69,7 @@ class Slot:
     def status(self) -> WorkerStatus:
         """How it is doing."""
         worker = self.worker
-        is_waiting = worker is None or (worker.ended.is_set() and not self._is_leaving)
+        is_waiting = worker is None or (worker.ended.is_set() and not self._leaving.is_set())
         return WorkerStatus(
             slot=self.number,
             pid=None if worker is None or worker.ended.is_set() else worker.pid,
@@ -123,14 +126,15 @@ class Slot:
 
     async def stop(self) -> None:
         """Stop its worker within the service's stop time, and close its socket. Safe to call twice."""
-        self._is_leaving = True
+        self._leaving.set()
         if self._keeping is not None:
             self._keeping.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._keeping
-        if self.worker is not None and not self.worker.ended.is_set():
-            await self._end(self.worker)
-        self._listener.close()
+        async with self._change:  # a worker that is being started is given up now
+            if self.worker is not None and not self.worker.ended.is_set():
+                await self._end(self.worker)
+            self._listener.close()
 
     async def _end(self, worker: Worker) -> None:
         self._emit("stopping", worker)
@@ -165,15 +169,17 @@ class Slot:
         limit_s = self._service.config.supervision.startup_timeout_s
         try:
             if before is not None:
-                await _first_of(before, worker.ended)
+                await _first_of(before, worker.ended, self._leaving)
             began = time.monotonic()
             async with asyncio.timeout(limit_s):
-                await _first_of(worker.ready, worker.ended)
+                await _first_of(worker.ready, worker.ended, self._leaving)
         except TimeoutError:
             await worker.kill(f"was not ready within {limit_s:g} s")
         except BaseException:
             await asyncio.shield(worker.kill("is not wanted any more"))
             raise
+        if self._leaving.is_set():
+            await worker.kill("is not wanted any more: its run, or its slot, is being stopped")
         if worker.ended.is_set():
             raise StartError(
                 self._service.name, worker.describe_end(), slot=self.number, last_lines=worker.last_lines
@@ -193,20 +199,26 @@ class Slot:
     async def _replace_dead(self, worker: Worker) -> None:
         self._last_cause = worker.describe_end()
         self._emit("died", worker, detail=self._last_cause, last_lines=worker.last_lines)
-        was_degraded = self._back_off.is_past_limit
-        delay_s = self._back_off.record_death(time.monotonic(), ready_at=worker.ready_at)
-        if self._back_off.is_past_limit and not was_degraded:
-            self._emit("degraded", worker, detail=f"{self._back_off.failures} failures in a row")
-        self._emit("restarting", worker, seconds=delay_s)
-        await asyncio.sleep(delay_s)
-        try:
-            self.worker = await self._start()
+        self.worker = await self._start_until_one_is(worker)
+        with contextlib.suppress(StartError):  # the next round tells of its death
             await self._wait_ready(self.worker, None)
-        except StartError:
-            if self.worker is worker:  # there is no process whose end could be waited for
-                await asyncio.sleep(delay_s)
-            return  # the next round tells of its death
-        self._changed()
+            self._changed()
+
+    async def _start_until_one_is(self, dead: Worker) -> Worker:
+        """Start a worker, again and again where the engine cannot, each time after the wait that is due."""
+        ready_at = dead.ready_at
+        while True:
+            was_degraded = self._back_off.is_past_limit
+            delay_s = self._back_off.record_death(time.monotonic(), ready_at=ready_at)
+            if self._back_off.is_past_limit and not was_degraded:
+                self._emit("degraded", dead, detail=f"{self._back_off.failures} failures in a row")
+            self._emit("restarting", dead, seconds=delay_s)
+            await asyncio.sleep(delay_s)
+            try:
+                return await self._start()
+            except StartError as exc:
+                logger.warning("%s", exc)
+                self._last_cause, ready_at = exc.cause, None
 
     def _emit(
         self,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from dynamo_core.worker_run.engine import Engine, StartedWorker
     from dynamo_core.worker_run.launcher import Launch
     from dynamo_core.worker_run.lines import RunLines
+
+logger = logging.getLogger(__name__)
 
 
 class Worker:
@@ -101,6 +105,8 @@ class Worker:
     async def _watch(self, started: StartedWorker, notices: NoticeSocket) -> None:
         try:
             self._status = await started.wait()
+        except Exception:  # the engine is the provider's code
+            logger.exception("the end of %s/%d cannot be told", self._launch.order.service, self.slot)
         finally:
             started.kill()  # what it has left behind
             notices.close()
@@ -120,7 +126,8 @@ class Worker:
         if not self.is_stopping:
             self.is_stopping = True
             if not self.ended.is_set():
-                self._started.terminate()
+                with contextlib.suppress(ProcessLookupError):  # it has just ended
+                    self._started.terminate()
         try:
             async with asyncio.timeout(timeout_s):
                 await self.ended.wait()

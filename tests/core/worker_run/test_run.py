@@ -219,3 +219,32 @@ async def test_edge_that_leads_out_of_the_run_is_refused(
     with pytest.raises(UnsupportedOperationError, match=r"call http://127\.0\.0\.1:9 for Frontend\.backend"):
         async with run_workers(bound, engine, provider="test"):
             raise AssertionError("the run was given out")
+
+
+async def test_stop_gives_up_a_worker_that_is_being_started(
+    engine: SubprocessEngine, heard: list[ServiceEvent], folder: Path
+) -> None:
+    """A restart that is under way does not outlive its run."""
+    async with run_workers(bind(collect(Backend), heard), engine, provider="test") as run:
+        restarting = asyncio.ensure_future(run.restart("Backend"))
+        await until(heard, "spawned", times=2)
+        await run.stop()
+        with pytest.raises(ServiceFailedError):
+            await restarting
+    assert list(folder.iterdir()) == []
+
+
+async def test_engine_that_fails_for_a_while_is_tried_again(
+    engine: SubprocessEngine, heard: list[ServiceEvent]
+) -> None:
+    """One death is told once, however often its replacement cannot be started."""
+    async with run_workers(bind(collect(Backend), heard), engine, provider="test") as run:
+        before = await run.client(Backend).pid()
+        engine.refuse = OSError(12, "Cannot allocate memory")
+        with pytest.raises(WorkerLostError):
+            await run.client(Backend).die()
+        await until(heard, "restarting", times=3)
+        engine.refuse = None
+        await run.wait_ready(20)
+        assert await run.client(Backend).pid() != before
+    assert [event.kind for event in heard].count("died") == 1
