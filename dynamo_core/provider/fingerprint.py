@@ -92,7 +92,7 @@ def hash_distribution(name: str, value: str = "") -> Fingerprint:
             and _hexadecimal(file.hash.value) != hashes[path]
         ):
             changed.append(path)
-    if not any(path.endswith(".py") for path in hashes) and value:
+    if value and not _is_recorded(value, hashes):
         hashes |= _editable(value)
     return Fingerprint(_digest(hashes), len(hashes), tuple(changed))
 
@@ -117,9 +117,18 @@ def _counts(path: PurePosixPath) -> bool:
     return is_inside and path.name not in _OF_INSTALLERS and path.suffix not in {".pyc", ".pth"}
 
 
+def _is_recorded(value: str, hashes: Mapping[str, str]) -> bool:
+    """Whether the module that an entry point names is among the recorded files."""
+    try:
+        top = split_value(value, may_be_module=True)[0].partition(".")[0]
+    except ValueError:
+        return True  # it leads nowhere
+    return any(path.startswith(f"{top}/") or path == f"{top}.py" for path in hashes)
+
+
 def _editable(value: str) -> dict[str, str]:
     try:
-        folders = package_folders(split_value(value)[0])
+        folders = package_folders(split_value(value, may_be_module=True)[0])
     except (LookupError, ValueError):
         return {}
     outermost = folders[-1]

@@ -395,3 +395,15 @@ def test_schema_is_printed(site: FakeSite) -> None:
     """As JSON that an editor takes."""
     done = providers(site, "schema")
     assert json.loads(done.stdout) == manifest_schema()
+
+
+def test_summaries_of_the_table_are_the_commands_own() -> None:
+    """The table repeats them, so that help imports nothing."""
+    from importlib import import_module
+
+    from dynamo_core.cli.providers.group import PROVIDERS_COMMANDS
+
+    for name, entry in PROVIDERS_COMMANDS.items():
+        module, _, attribute = entry.target.partition(":")
+        command = getattr(import_module(module), attribute)
+        assert (command.name, command.short_help) == (name, entry.summary)
