@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     Arguments = dict[str, object]
     Put = Callable[[object], Awaitable[None] | None]
+
+logger = logging.getLogger(__name__)
 
 DONE: Final = "ok"
 CANCELLED: Final = "cancelled"
@@ -37,7 +40,7 @@ class _Counted:
         self._names = (service, hosted.definition.name)
         self._hosted = hosted
         self._call, self._stream, self._feed = hosted.call, hosted.stream, hosted.feed
-        self._observers: dict[str, Callable[[float], None]] = {}
+        self._observers = {DONE: self._find_observer(DONE)}
 
     def take_over(self) -> None:
         """Stand before the endpoint."""
@@ -83,9 +86,21 @@ class _Counted:
     def _observe(self, end: str, begun: float) -> None:
         observe = self._observers.get(end)
         if observe is None:
-            service, endpoint = self._names
-            observe = self._observers[end] = call_seconds(service, endpoint, end)
+            observe = self._observers[end] = self._find_observer(end)
         observe(time.perf_counter() - begun)
+
+    def _find_observer(self, end: str) -> Callable[[float], None]:
+        """What counts calls with that end; nothing does when there is no place for it, since calls come first."""
+        service, endpoint = self._names
+        try:
+            return call_seconds(service, endpoint, end)
+        except Exception as exc:  # noqa: BLE001  # files of the metrics may be gone, or the disk may be full
+            logger.warning("calls of %s.%s that end with %r are not counted: %s", service, endpoint, end, exc)
+            return _count_nowhere
+
+
+def _count_nowhere(seconds: float) -> None:
+    """What counts where nothing can be counted."""
 
 
 def _name_of(exc: BaseException) -> str:

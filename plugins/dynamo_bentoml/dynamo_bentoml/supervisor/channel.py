@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import socket
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Mapping
 
 logger = logging.getLogger(__name__)
@@ -37,16 +38,16 @@ class WorkerChannel:
         self._end = end
         self._told = told
         self._loop = asyncio.get_running_loop()
-        self._unsent: deque[memoryview] = deque()
+        self._unsent: deque[tuple[memoryview, int | None]] = deque()
         self._is_writing = False
         self._received = b""
         end.setblocking(False)
         self._loop.add_reader(end.fileno(), self._read)
 
-    def send(self, data: bytes) -> None:
-        """Queue *data*; what cannot reach the worker any more is dropped."""
+    def send(self, data: bytes, *, descriptor: int | None = None) -> None:
+        """Queue *data*, with a copy of a descriptor; what cannot reach the worker any more is dropped."""
         if self._end.fileno() >= 0:
-            self._unsent.append(memoryview(data))
+            self._unsent.append((memoryview(data), None if descriptor is None else os.dup(descriptor)))
             if not self._is_writing:
                 self._write()
 
@@ -57,23 +58,34 @@ class WorkerChannel:
         self._read()
         self._watch_writing(wanted=False)
         self._loop.remove_reader(self._end.fileno())
-        self._unsent.clear()
+        self._forget()
         self._end.close()
 
     def _write(self) -> None:
         try:
             while self._unsent:
-                sent = self._end.send(self._unsent[0])
-                if sent == len(self._unsent[0]):
+                data, descriptor = self._unsent[0]
+                if descriptor is None:
+                    sent = self._end.send(data)
+                else:
+                    sent = socket.send_fds(self._end, [data], [descriptor])
+                    os.close(descriptor)
+                if sent == len(data):
                     self._unsent.popleft()
                 else:
-                    self._unsent[0] = self._unsent[0][sent:]
+                    self._unsent[0] = data[sent:], None
         except BlockingIOError:
             self._watch_writing(wanted=True)
             return
         except OSError:  # the worker has ended; its process tells
-            self._unsent.clear()
+            self._forget()
         self._watch_writing(wanted=False)
+
+    def _forget(self) -> None:
+        for _, descriptor in self._unsent:
+            if descriptor is not None:
+                os.close(descriptor)
+        self._unsent.clear()
 
     def _watch_writing(self, *, wanted: bool) -> None:
         if wanted != self._is_writing:

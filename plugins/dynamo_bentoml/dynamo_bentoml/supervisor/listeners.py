@@ -7,6 +7,7 @@ import errno
 import socket
 from typing import TYPE_CHECKING, Final
 
+from dynamo_core.control.run_directory import identify
 from dynamo_core.errors import AddressInUseError, RunDirectoryError, StartError
 
 if TYPE_CHECKING:
@@ -33,9 +34,15 @@ class SlotListener:
             self._socket.bind(str(path))
             path.chmod(0o600)
             self._socket.listen(BACKLOG_CONNECTIONS)
+            self._identity = identify(path)
         except OSError as error:
             self._socket.close()
             raise RunDirectoryError(f"cannot make the socket {str(path)!r}: {error.strerror}") from error
+
+    @property
+    def is_reachable(self) -> bool:
+        """Whether the path still leads to it."""
+        return identify(self.path) == self._identity
 
     def fileno(self) -> int:
         """Its descriptor."""
@@ -45,8 +52,9 @@ class SlotListener:
         """Close it and remove its file. Safe to call twice."""
         if self._socket.fileno() >= 0:
             self._socket.close()
-            with contextlib.suppress(OSError):
-                self.path.unlink()
+            if self.is_reachable:
+                with contextlib.suppress(OSError):
+                    self.path.unlink()
 
 
 class HttpListener:

@@ -155,10 +155,10 @@ class WorkerProcess:
         self._channel.send(launch.first_words)
         call_at_end(self.pid, self._ended)
 
-    def send(self, data: bytes) -> None:
-        """Send *data* over its channel."""
+    def send(self, data: bytes, *, descriptor: int | None = None) -> None:
+        """Send *data* over its channel, with a copy of a descriptor."""
         if self._channel is not None:
-            self._channel.send(data)
+            self._channel.send(data, descriptor=descriptor)
 
     def stop(self) -> None:
         """Ask it to finish its calls and end; asking again changes nothing."""

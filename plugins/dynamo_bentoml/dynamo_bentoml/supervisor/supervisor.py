@@ -20,6 +20,7 @@ from dynamo_bentoml.supervisor.guardian import Guardian
 from dynamo_bentoml.supervisor.guardian_process import kill_marked
 from dynamo_bentoml.supervisor.launcher import Launcher
 from dynamo_bentoml.supervisor.listeners import HttpListener
+from dynamo_bentoml.supervisor.paths import PathKeeper
 from dynamo_bentoml.supervisor.report import RunReport
 from dynamo_bentoml.supervisor.run_events import LinesListener, MembersListener, RunEvents
 from dynamo_core.control import RunDirectory, sweep_dead_runs
@@ -90,6 +91,7 @@ class Supervisor(RunEvents):
                 self._helpers.start(self._keep_swept(), "sweep")
                 try:
                     await control.open()
+                    self._helpers.start(PathKeeper(self, control).watch(), "paths")
                     await self._serve()
                 finally:
                     self.is_stopping = True

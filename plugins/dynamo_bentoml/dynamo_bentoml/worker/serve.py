@@ -18,6 +18,7 @@ from dynamo_core.http import serve_http
 from dynamo_core.transport import ServiceServer
 from dynamo_core.worker_kit import health
 from dynamo_core.worker_kit.peers import Peers
+from dynamo_core.worker_kit.serving import Renewals
 from dynamo_core.worker_kit.supervised import adopt_socket, stop_on_signals
 
 if TYPE_CHECKING:
@@ -38,15 +39,17 @@ async def serve(assignment: Assignment) -> None:
     bootstrap = assignment.bootstrap
     names = {definition.name for definition in assignment.dependencies.values()}
     peers = Peers(assignment.dependencies, dict.fromkeys(names, bootstrap.run_id))
-    line = SupervisorLine(assignment.channel, peers)
+    renewals = Renewals()
+    line = SupervisorLine(assignment.channel, peers, renewals)
     stop = stop_on_signals()
     with line.listening():
         try:
             if await _unless(stop, peers.wait_known()):
                 async with _clients_elsewhere(assignment) as elsewhere:
-                    worker = Worker(assignment, {**peers.clients(), **elsewhere}, line, stop)
-                    await worker.run()
+                    clients = {**peers.clients(), **elsewhere}
+                    await Worker(assignment, clients, line, renewals, stop).run()
         finally:
+            renewals.close()
             await peers.aclose()
 
 
@@ -70,15 +73,22 @@ class Worker:
         assignment: What is served.
         clients: What becomes of its dependencies, by attribute.
         line: To the supervisor.
+        renewals: Where another listening socket may come in later.
         stop: Set once the worker is to end.
     """
 
     def __init__(
-        self, assignment: Assignment, clients: dict[str, object], line: SupervisorLine, stop: asyncio.Event
+        self,
+        assignment: Assignment,
+        clients: dict[str, object],
+        line: SupervisorLine,
+        renewals: Renewals,
+        stop: asyncio.Event,
     ) -> None:
         bootstrap = assignment.bootstrap
         self._assignment = assignment
         self._tell = line.tell
+        self._renewals = renewals
         self._stop = stop
         self._hosted = HostedService(
             assignment.definition,
@@ -130,6 +140,7 @@ class Worker:
                     if await _unless(self._stop, health.wait_ready(host, self._tell)):
                         # Callers wait in the socket's queue; they must not come before READY.
                         await server.start(listener)
+                        self._renewals.hand_to(server)
                         self._tell(health.READY)
                         with health.watchdog(host, self._tell):
                             await _unless(self._stop, self._look_after())

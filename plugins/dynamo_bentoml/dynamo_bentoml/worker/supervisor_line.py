@@ -7,22 +7,27 @@ import contextlib
 import json
 import os
 import signal
+import socket
+import struct
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from dynamo_core.transport import MembershipReader
+from dynamo_core.worker_kit.supervised import adopt_socket
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Iterator, Mapping
 
     from dynamo_core.worker_kit.peers import Peers
+    from dynamo_core.worker_kit.serving import Renewals
 
 READ_BYTES: Final = 65536
 EXIT_LOST_SUPERVISOR: Final = 125
+_FD: Final = struct.Struct("i")
+_FD_ROOM: Final = socket.CMSG_SPACE(4 * _FD.size)
 
 
 class SupervisorLine:
-    """Takes in memberships, and tells the supervisor how the worker is.
+    """Takes in memberships and listening sockets, and tells the supervisor how the worker is.
 
     The end of file means that the supervisor is gone; the process then ends at once, with whatever else is in the
     group it leads.
@@ -30,11 +35,13 @@ class SupervisorLine:
     Args:
         channel: The socket; this object closes it.
         peers: Learns of memberships.
+        renewals: Gets the sockets that the supervisor has made anew.
     """
 
-    def __init__(self, channel: socket.socket, peers: Peers) -> None:
+    def __init__(self, channel: socket.socket, peers: Peers, renewals: Renewals) -> None:
         self._channel = channel
         self._peers = peers
+        self._renewals = renewals
         self._reader = MembershipReader()
 
     @contextlib.contextmanager
@@ -56,13 +63,17 @@ class SupervisorLine:
 
     def _read(self) -> None:
         try:
-            data = self._channel.recv(READ_BYTES)
+            data, ancillary, _, _ = self._channel.recvmsg(READ_BYTES, _FD_ROOM, socket.MSG_CMSG_CLOEXEC)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
-            data = b""
+            data, ancillary = b"", []
         if not data:
             _end_with_group()
+        for level, kind, content in ancillary:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                for (descriptor,) in _FD.iter_unpack(content[: len(content) // _FD.size * _FD.size]):
+                    self._renewals.take(adopt_socket(descriptor))
         for service, members in self._reader.feed(data):
             self._peers.update(service, members)
 
