@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-KILL_MARGIN_S: Final = 3.0
-"""Beyond its stop time, for a worker's stop hooks."""
-
 END_TIMEOUT_S: Final = 5.0
 """For a process that was killed to be gone."""
 
@@ -315,16 +312,20 @@ class ServiceGroup:
     async def end(self, processes: Iterable[WorkerProcess]) -> None:
         """Ask workers to stop, kill those that take too long, and wait until all have ended."""
         waiting = list(processes)
+        began = time.monotonic()
         for process in waiting:
             process.stop()
         ended = asyncio.ensure_future(_wait_all([process.has_ended for process in waiting]))
         hurrying = asyncio.ensure_future(self._hurried.wait())
-        grace_s = self._supervision.stop_timeout_s + KILL_MARGIN_S
+        grace_s = self._supervision.stop_timeout_s
         try:
             await asyncio.wait([ended, hurrying], timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
             late = [process for process in waiting if not process.has_ended.is_set()]
             for process in late:
-                logger.warning("worker %s/%d did not stop in time and is killed", self.name, process.slot)
+                waited_s = time.monotonic() - began
+                logger.warning(
+                    "worker %s/%d did not stop within %.3g s and is killed", self.name, process.slot, waited_s
+                )
                 process.kill()
             if late:
                 await asyncio.wait([ended], timeout=END_TIMEOUT_S)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dynamo_bentoml.supervisor.listeners import SlotListener
 from dynamo_core.errors import DynamoError, ServiceFailedError, StartError
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from dynamo_core.provider.events import ServiceEventKind
 
 logger = logging.getLogger(__name__)
+
+LINES_OF_THE_DEAD: Final = 20
+"""How many of a worker's last lines the event of its death has."""
 
 MembersListener = Callable[[str, Sequence[Member]], None]
 LinesListener = Callable[[Sequence[LogLine]], None]
@@ -269,5 +272,6 @@ class RunEvents:
             pid=process.pid,
             seconds=seconds,
             detail=detail,
+            last_lines=process.last_lines[-LINES_OF_THE_DEAD:] if kind == "died" else (),
         )
         self.emit(event)

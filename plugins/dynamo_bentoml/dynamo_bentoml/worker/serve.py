@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from dynamo_bentoml.bento_service import make_service
 from dynamo_bentoml.elsewhere import open_channel
@@ -18,16 +18,13 @@ from dynamo_core.http import serve_http
 from dynamo_core.transport import ServiceServer
 from dynamo_core.worker_kit import health
 from dynamo_core.worker_kit.peers import Peers
-from dynamo_core.worker_kit.serving import Renewals
+from dynamo_core.worker_kit.serving import LAST_ANSWERS_S, Renewals, time_for_calls_s
 from dynamo_core.worker_kit.supervised import adopt_socket, stop_on_signals
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine
 
     from dynamo_bentoml.worker.assignment import Assignment
-
-LAST_ANSWERS_S: Final = 1.0
-"""For what has been answered to reach its callers."""
 
 
 async def serve(assignment: Assignment) -> None:
@@ -127,7 +124,7 @@ class Worker:
         server = ServiceServer(host, run_id=bootstrap.run_id, generation=bootstrap.generation)
         listener = adopt_socket(bootstrap.listen_fd)
         http_stop = asyncio.Event()
-        grace_s = host.config.supervision.stop_timeout_s
+        grace_s = time_for_calls_s(host)
         try:
             async with asyncio.TaskGroup() as tasks:
                 if bootstrap.http_fd is not None:
@@ -149,8 +146,9 @@ class Worker:
                     server.go_away()
                     http_stop.set()
                     self._tell({"STOPPING": "1"})
-                await host.drain(grace_s)
-            await server.drain(LAST_ANSWERS_S)
+                has_finished = await host.drain(grace_s)
+            if has_finished:
+                await server.drain(LAST_ANSWERS_S)
         finally:
             await server.aclose()
             listener.close()
