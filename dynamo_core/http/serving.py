@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from dynamo_core.accepting import BACKLOG_CONNECTIONS, Acceptor
 from dynamo_core.errors import ConfigError
-from dynamo_core.http.accepting import BACKLOG_CONNECTIONS, Acceptor
 from dynamo_core.http.connection_limits import ConnectionLimits
 from dynamo_core.http.hardened_protocol import HardenedProtocol
 from dynamo_core.http.lifespan import Lifespan
+from dynamo_core.http.opening import Opener
 
 if TYPE_CHECKING:
     import socket
@@ -83,6 +84,7 @@ class _Server:
             max_header_bytes=http.max_header_bytes,
             max_connections=http.max_connections,
         )
+        self._opener = Opener(self._connect, tls=tls, handshake_timeout_s=http.header_timeout_s)
         self._acceptors: list[Acceptor] = []
         self._servers: list[asyncio.Server] = []
         self._clock: asyncio.TimerHandle | None = None
@@ -95,12 +97,7 @@ class _Server:
         loop = asyncio.get_running_loop()
         self._set_date(loop)
         for listener in sockets:
-            acceptor = Acceptor(
-                listener,
-                self._connect,
-                tls=self._tls,
-                handshake_timeout_s=self._http.header_timeout_s,
-            )
+            acceptor = Acceptor(listener, self._opener.open, whose="HTTP")
             try:
                 acceptor.start()
             except NotImplementedError:  # Windows, where no other process has the socket
@@ -123,6 +120,7 @@ class _Server:
             self._clock.cancel()
         for acceptor in self._acceptors:
             acceptor.stop()
+        self._opener.stop()
         for server in self._servers:
             server.close()
         for connection in self._connections():
@@ -148,6 +146,8 @@ class _Server:
         return [each for each in self._state.connections if isinstance(each, HardenedProtocol)]
 
     def _connection_closed(self) -> None:
+        for acceptor in self._acceptors:
+            acceptor.descriptor_freed()
         if not self._state.connections:
             self._closed.set()
 

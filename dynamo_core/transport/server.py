@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import logging
 import os
 import time
 from typing import TYPE_CHECKING, Final
 
+from dynamo_core.accepting import Acceptor
 from dynamo_core.errors import HandshakeError, ProtocolError
 from dynamo_core.transport.begun import BegunMarks
 from dynamo_core.transport.handshake import Greeter, mismatch, send_answer
@@ -27,13 +27,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-BACKLOG_CONNECTIONS: Final = 2048
-ACCEPT_BATCH: Final = 8
-"""Connections taken in one turn of the loop, so that two workers on one socket share a burst."""
-
-ACCEPT_PAUSE_S: Final = 0.5
-"""How long nothing is accepted after the process has run out of descriptors."""
-
 CLEAN_UP_S: Final = 5.0
 """How long cancelled calls may take to end."""
 
@@ -41,8 +34,6 @@ LAST_WRITE_S: Final = 1.0
 """How long callers may take to read the last answers."""
 
 UNSENT_CHECK_S: Final = 0.005
-
-_EXHAUSTED: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 class ServiceServer:
@@ -74,11 +65,10 @@ class ServiceServer:
         }
         self._run_id = run_id
         self._generation = generation
-        self._listener: socket.socket | None = None
+        self._acceptor: Acceptor | None = None
         self._connections: set[ServerConnection] = set()
         self._handshakes: set[asyncio.Task[None]] = set()
         self._unread: dict[socket.socket, asyncio.Task[None]] = {}  # handshakes that wait for their caller
-        self._accept_again: asyncio.TimerHandle | None = None
         self.is_draining = False
         self._is_stopping = False
         self._ended: asyncio.Event | None = None
@@ -93,10 +83,8 @@ class ServiceServer:
                 too: it is closed, never shut down.
         """
         self._loop = asyncio.get_running_loop()
-        listener.setblocking(False)
-        listener.listen(BACKLOG_CONNECTIONS)  # the queue is shared: whoever listens last sets its length
-        self._listener = listener
-        self._loop.add_reader(listener.fileno(), self._accept)
+        self._acceptor = Acceptor(listener, self._accepted, whose=str(self))
+        self._acceptor.start()
 
     def relisten(self, listener: socket.socket) -> None:
         """Accept on another socket from now on, because the path of the one before leads to it no more.
@@ -106,16 +94,10 @@ class ServiceServer:
         Args:
             listener: As :meth:`start` takes it; closed at once when no connections are accepted any more.
         """
-        if self._is_stopping or self._listener is None:
+        if self._acceptor is None:
             listener.close()
-            return
-        former = self._listener
-        self._pause_accepting()
-        listener.setblocking(False)
-        listener.listen(BACKLOG_CONNECTIONS)
-        self._listener = listener
-        self._loop.add_reader(listener.fileno(), self._accept)
-        former.close()
+        else:
+            self._acceptor.relisten(listener)
 
     def stop_accepting(self) -> None:
         """Accept no more connections and close this process's copy of the socket. Safe to call twice.
@@ -123,10 +105,8 @@ class ServiceServer:
         Connections that wait in its queue are for whoever else holds it.
         """
         self._is_stopping = True
-        if self._listener is not None:
-            self._pause_accepting()
-            self._listener.close()
-            self._listener = None
+        if self._acceptor is not None:
+            self._acceptor.stop()
         for handshake in self._unread.values():
             handshake.cancel()
 
@@ -208,49 +188,16 @@ class ServiceServer:
         """A connection is gone: there is a descriptor again."""
         self._connections.discard(connection)
         self.call_ended()
-        if self._accept_again is not None:
-            self._resume_accepting()
-
-    # --- accepting ---
-
-    def _accept(self) -> None:
-        assert self._listener is not None
-        for _ in range(ACCEPT_BATCH):
-            try:
-                sock, _ = self._listener.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
-            except OSError as exc:
-                if exc.errno not in _EXHAUSTED:
-                    logger.error("%s: the slot's socket is broken: %s", self, exc)
-                    self._pause_accepting()
-                else:
-                    logger.warning("%s: no connection can be accepted now: %s", self, exc)
-                    self._pause_accepting(ACCEPT_PAUSE_S)
-                return
-            sock.setblocking(False)
-            handshake = self._loop.create_task(self._greet(sock), name="handshake")
-            self._handshakes.add(handshake)
-            self._unread[sock] = handshake
-            handshake.add_done_callback(self._handshakes.discard)
-
-    def _pause_accepting(self, pause_s: float | None = None) -> None:
-        assert self._listener is not None
-        self._loop.remove_reader(self._listener.fileno())
-        if self._accept_again is not None:
-            self._accept_again.cancel()
-            self._accept_again = None
-        if pause_s is not None:
-            self._accept_again = self._loop.call_later(pause_s, self._resume_accepting)
-
-    def _resume_accepting(self) -> None:
-        if self._accept_again is not None:
-            self._accept_again.cancel()
-            self._accept_again = None
-        if self._listener is not None:
-            self._loop.add_reader(self._listener.fileno(), self._accept)
+        if self._acceptor is not None:
+            self._acceptor.descriptor_freed()
 
     # --- handshakes ---
+
+    def _accepted(self, sock: socket.socket) -> None:
+        handshake = self._loop.create_task(self._greet(sock), name="handshake")
+        self._handshakes.add(handshake)
+        self._unread[sock] = handshake
+        handshake.add_done_callback(self._handshakes.discard)
 
     async def _greet(self, sock: socket.socket) -> None:
         """Shake hands on a new connection; closes it when that fails."""
