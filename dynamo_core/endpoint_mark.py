@@ -123,7 +123,7 @@ def endpoint(  # noqa: PLR0913  # each option is a keyword of the decorator
         function: The method, when used without parentheses.
         name: Name on the wire; default is the method's.
         idempotent: The call may be made again if its worker is lost while it runs.
-        batchable: A provider may join several calls into one.
+        batchable: Calls are joined into batches; the method takes one list and gives one as long.
         timeout_s: Seconds a call may take when its caller sets no limit, above 0.
         max_concurrency: Calls that one worker runs at once, at least 1; more wait their turn.
 

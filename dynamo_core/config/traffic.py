@@ -23,7 +23,7 @@ class TrafficConfig(ConfigRecord):
             no limit.
         max_concurrency: Calls that one worker runs at once; None for no limit.
         max_queue: Calls that wait at one worker while it runs as many as it may; more are refused.
-        max_batch: Calls of a batchable endpoint that a provider may join.
+        max_batch: Inputs of one batch, where calls of a batchable endpoint are joined.
         max_batch_wait_s: Seconds that the first call of a batch may wait for others.
     """
 

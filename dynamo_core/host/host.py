@@ -7,9 +7,12 @@ import enum
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
+
 from dynamo_core.definition import EndpointKind
 from dynamo_core.errors import EndpointNotFoundError
 from dynamo_core.host.admission import Admission
+from dynamo_core.host.batching import Batcher, make_queue
 from dynamo_core.host.deadline import DeadlineClock
 from dynamo_core.host.endpoint import HostedEndpoint
 from dynamo_core.host.lifecycle import HookRunner, build_instance
@@ -19,11 +22,12 @@ from dynamo_core.host.workplace import Workplace
 from dynamo_core.values import EndpointCodec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from dynamo_core.config import ServiceConfig
     from dynamo_core.definition import EndpointDefinition, ServiceDefinition
     from dynamo_core.host.admission import Lane
+    from dynamo_core.host.batching import MakeDispatcher
 
 logger = logging.getLogger("dynamo_core.host")
 
@@ -52,6 +56,7 @@ class Host:
         clients: What becomes of its dependencies, by attribute.
         run_id: Id of the run.
         graph: Name of the graph.
+        make_dispatcher: Makes what decides which calls of a batchable endpoint are joined.
 
     Attributes:
         definition: The service.
@@ -69,6 +74,7 @@ class Host:
         clients: Mapping[str, object],
         run_id: str,
         graph: str = "",
+        make_dispatcher: MakeDispatcher = make_queue,
     ) -> None:
         self.definition = definition
         self.slot = slot
@@ -76,6 +82,8 @@ class Host:
         self._clients = {**_missing_clients(definition), **clients}
         self._run_id = run_id
         self._graph = graph
+        self._make_dispatcher = make_dispatcher
+        self._batchers: list[Batcher] = []
         self._instance: Any = None
         self._stage = _Stage.NEW
         self._checks: dict[tuple[str, ...], asyncio.Task[bool]] = {}
@@ -180,8 +188,14 @@ class Host:
         hooks = self._hooks()
         await hooks.run_all(self.definition.hooks.on_start)
         await hooks.run_all(self.definition.hooks.async_on_start)
-        for hosted in self.endpoints:
-            hosted.bind(getattr(instance, hosted.definition.attribute))
+        for endpoint, hosted in zip(self.definition.endpoints.values(), self.endpoints, strict=True):
+            method = getattr(instance, endpoint.attribute)
+            hosted.bind(self._join_calls(endpoint, method) if endpoint.batchable else method)
+
+    def _join_calls(self, endpoint: EndpointDefinition, method: Callable[..., Any]) -> Callable[..., Any]:
+        batcher = Batcher(endpoint, method, self._workplace, self.config.traffic, self._make_dispatcher)
+        self._batchers.append(batcher)
+        return batcher.call
 
     async def is_ready(self) -> bool:
         """Whether it has started and every readiness hook says that it can take calls."""
@@ -261,12 +275,16 @@ class Host:
             )
             await calls.wait_idle(_CANCEL_WAIT_S)
         await calls.wait_closed(_CANCEL_WAIT_S)
+        for batcher in self._batchers:
+            await batcher.aclose()
 
     def _hooks(self) -> HookRunner:
         return HookRunner(self._instance, self._workplace.threads, self.name)
 
     def _host_endpoint(self, endpoint: EndpointDefinition) -> HostedEndpoint:
         traffic = self.config.traffic
+        if endpoint.batchable:  # its calls wait for their batch, however the method is written
+            endpoint = attrs.evolve(endpoint, kind=EndpointKind.UNARY)
         return HostedEndpoint(
             endpoint,
             EndpointCodec(self.name, endpoint),

@@ -121,7 +121,7 @@ class _Reading:
             doc=inspect.getdoc(self.method.function) or "",
             **options,
         )
-        return definition if self._can_travel(definition) else None
+        return definition if self._can_travel(definition) and self._can_be_joined(definition) else None
 
     @property
     def location(self) -> Location:
@@ -231,6 +231,22 @@ class _Reading:
             self._refuse(f"has an unusable annotation for {part}: {message}")
         return False
 
+    def _can_be_joined(self, definition: EndpointDefinition) -> bool:
+        """Whether calls can be joined as they should: with one list there and one as long back."""
+        forms = [each.annotation for each in definition.parameters]
+        is_sound = (
+            not definition.kind.is_stream
+            and len(forms) == 1
+            and all(map(_is_list, [*forms, definition.result]))
+        )
+        if not definition.batchable or is_sound:
+            return True
+        self._refuse(
+            "is batchable, and calls can only be joined where an endpoint has exactly one parameter, a list, and gives "
+            "a list of the same length: write it as 'def ...(self, inputs: list[A]) -> list[B]', or leave batchable out"
+        )
+        return False
+
 
 def _find_unusable(definition: EndpointDefinition) -> dict[str, str]:
     """What is wrong with each part of an endpoint; the codec tells of the first one only."""
@@ -242,6 +258,11 @@ def _find_unusable(definition: EndpointDefinition) -> dict[str, str]:
         except UnusableAnnotationError as exc:
             wrong[part] = exc.message
     return wrong
+
+
+def _is_list(form: Any) -> bool:
+    bare = form.__origin__ if typing.get_origin(form) is typing.Annotated else form
+    return (typing.get_origin(bare) or bare) in (list, collections.abc.Sequence)
 
 
 def _is_hashable(form: object) -> bool:

@@ -13,7 +13,7 @@ import dynamo_bentoml
 from dynamo_bentoml import BentoMLDeploymentTarget, BentoMLOptions
 from dynamo_bentoml.notices import find_notices
 from dynamo_core import ServiceConfig, api, depends, endpoint, service
-from dynamo_core.errors import ConfigError, DeclarationError, ServiceUnavailableError
+from dynamo_core.errors import ConfigError, ServiceUnavailableError
 from dynamo_core.inspection import define_service
 from dynamo_core.provider import CAPABILITIES, explain_selection, read_manifest
 
@@ -68,47 +68,12 @@ def test_options_are_checked() -> None:
 
 
 @service
-class Batched:
-    """One endpoint of each kind that cannot be batched."""
+class Modest:
+    """Asks for nothing."""
 
     @endpoint
     async def echo(self, text: str) -> str:
         return text
-
-
-@pytest.mark.parametrize("kind", ["two parameters", "no list", "no list back", "stream"])
-def test_endpoint_that_cannot_be_batched_is_refused_with_its_place(kind: str) -> None:
-    """Before anything starts, and with what to write instead."""
-    from collections.abc import AsyncIterator
-
-    match kind:
-        case "two parameters":
-
-            class Wrong:
-                @endpoint(batchable=True)
-                async def run(self, inputs: list[int], factor: int) -> list[int]:
-                    return inputs
-        case "no list":
-
-            class Wrong:  # type: ignore[no-redef]
-                @endpoint(batchable=True)
-                async def run(self, value: int) -> list[int]:
-                    return [value]
-        case "no list back":
-
-            class Wrong:  # type: ignore[no-redef]
-                @endpoint(batchable=True)
-                async def run(self, inputs: list[int]) -> int:
-                    return len(inputs)
-        case _:
-
-            class Wrong:  # type: ignore[no-redef]
-                @endpoint(batchable=True)
-                async def run(self, inputs: list[int]) -> AsyncIterator[int]:
-                    yield 1
-
-    with pytest.raises(DeclarationError, match=r"test_provider\.py.*list\[A\]"):
-        BentoMLDeploymentTarget().create_service(Wrong)
 
 
 def notices_of(cls: type, **config: Any) -> list[str]:
@@ -119,8 +84,8 @@ def notices_of(cls: type, **config: Any) -> list[str]:
 
 def test_what_has_no_effect_is_said() -> None:
     """Only where it is asked for."""
-    assert notices_of(Batched) == []
-    (resources,) = notices_of(Batched, resources={"cpu": 2, "memory": "1Gi"})
+    assert notices_of(Modest) == []
+    (resources,) = notices_of(Modest, resources={"cpu": 2, "memory": "1Gi"})
     assert "resources.cpu and memory: ignored" in resources
 
 
@@ -149,7 +114,7 @@ def test_edge_out_of_the_run_has_no_client_here() -> None:
     from dynamo_bentoml import BentoMLDependency
 
     class Model:
-        far = depends(Batched, url="http://127.0.0.1:1")
+        far = depends(Modest, url="http://127.0.0.1:1")
 
         @endpoint
         async def echo(self, text: str) -> str:

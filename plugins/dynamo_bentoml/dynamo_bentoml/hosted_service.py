@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
-from dynamo_bentoml.batching import Batching
 from dynamo_bentoml.call_counts import count_calls
+from dynamo_bentoml.serving import make_dispatcher
 from dynamo_core.host import Host
 
 if TYPE_CHECKING:
@@ -37,27 +38,25 @@ class HostedService:
         run_id: str,
         graph: str,
     ) -> None:
-        self._batching = Batching(definition)
         self.host = Host(
-            self._batching.definition,
+            definition,
             slot=slot,
             config=definition.config,
             clients=clients,
             run_id=run_id,
             graph=graph,
+            make_dispatcher=functools.partial(make_dispatcher, definition.name),
         )
         count_calls(self.host)
 
     async def start(self) -> None:
-        """Build the instance, run its start hooks, and join calls from then on.
+        """Build the instance and run its start hooks.
 
         Raises:
             BaseException: What ``__init__`` or a hook raised.
         """
         await self.host.start()
-        self._batching.attach(self.host)
 
     async def stop(self) -> None:
         """Cancel what runs, and run the stop hooks. Safe to call twice."""
         await self.host.stop()
-        await self._batching.aclose()

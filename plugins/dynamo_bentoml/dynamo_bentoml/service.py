@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dynamo_bentoml.batch_shape import check_batchable
 from dynamo_core.errors import ServiceUnavailableError
 from dynamo_core.provider import ServiceInterface
 
@@ -22,15 +21,10 @@ class BentoMLService(ServiceInterface):
         definition: What the class declares.
         config: Its configuration, all sources merged.
         options: What the caller asked of this provider.
-
-    Raises:
-        DeclarationError: A batchable endpoint cannot be batched.
     """
 
     def __init__(self, definition: ServiceDefinition, config: ServiceConfig, options: BentoMLOptions) -> None:
         super().__init__(definition, config)
-        for endpoint in definition.endpoints.values():
-            check_batchable(definition.name, endpoint)
         self.options = options
         self._run: BentoMLRun | None = None
 

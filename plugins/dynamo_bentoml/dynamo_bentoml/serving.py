@@ -14,7 +14,7 @@ import functools
 import json
 import logging
 import os
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
 
@@ -22,11 +22,16 @@ import attrs
 import bentoml
 
 from dynamo_bentoml.supervisor.environment import USAGE_REPORTING
+from dynamo_core.host import BatchDroppedError
 
 if TYPE_CHECKING:
     import contextlib
 
     from starlette.applications import Starlette
+
+    from dynamo_core.config import TrafficConfig
+    from dynamo_core.definition import EndpointDefinition
+    from dynamo_core.host.batch_queue import RunBatch
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +55,9 @@ CALL_SECONDS: Final = (
     60.0,
 )
 """Upper ends of the ranges that times of calls are counted in."""
+
+PATIENCE_S: Final = 60.0
+"""How long a call that has no time limit may wait for its batch before it is refused."""
 
 
 # --- in a worker --------------------------------------------------------------------------------------------
@@ -131,11 +139,21 @@ def _log_as_bentoml_does() -> None:
             found.disabled = False  # BentoML's configuration turns off whatever it does not name
 
 
-class DroppedError(Exception):
-    """BentoML's dispatcher has given a call up, because it would have waited too long."""
+def make_dispatcher(
+    service: str, run: RunBatch, endpoint: EndpointDefinition, traffic: TrafficConfig
+) -> AdaptiveDispatcher:
+    """Make the dispatcher of one endpoint of *service*."""
+    limit_s = traffic.timeout_s if endpoint.timeout_s is None else endpoint.timeout_s
+    return AdaptiveDispatcher(
+        run,
+        service=service,
+        endpoint=endpoint.name,
+        max_batch=traffic.max_batch,
+        patience_s=PATIENCE_S if limit_s is None else limit_s,
+    )
 
 
-class BatchDispatcher:
+class AdaptiveDispatcher:
     """BentoML's adaptive dispatcher for one endpoint: it decides which calls go together, and when.
 
     Args:
@@ -148,7 +166,7 @@ class BatchDispatcher:
 
     def __init__(
         self,
-        run: Callable[[Sequence[Sequence[Any]]], Awaitable[list[list[Any]]]],
+        run: RunBatch,
         *,
         service: str,
         endpoint: str,
@@ -171,7 +189,7 @@ class BatchDispatcher:
         """Wait for a batch with *inputs* in it, and give their results.
 
         Raises:
-            DroppedError: It waited too long, or was cancelled.
+            BatchDroppedError: It waited too long, or was cancelled.
         """
         return await self._dispatch(inputs)
 
@@ -188,7 +206,7 @@ class BatchDispatcher:
 
 
 def _drop() -> NoReturn:
-    raise DroppedError
+    raise BatchDroppedError
 
 
 def call_seconds(service: str, endpoint: str, end: str) -> Callable[[float], None]:

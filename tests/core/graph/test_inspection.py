@@ -44,7 +44,7 @@ class Base:
         """Say it."""
         return text
 
-    @endpoint(name="second", idempotent=True, batchable=True, timeout_s=2, max_concurrency=3)
+    @endpoint(name="second", idempotent=True, timeout_s=2, max_concurrency=3)
     async def other(self, request: Request, *, limit: int = 3) -> AsyncIterator[Request]:
         yield request
 
@@ -74,7 +74,7 @@ def test_endpoint_is_what_its_method_says() -> None:
         ("limit", int, 3, True),
     ]
     options = (second.idempotent, second.batchable, second.timeout_s, second.max_concurrency)
-    assert options == (True, True, 2, 3)
+    assert options == (True, False, 2, 3)
 
 
 def test_service_without_decorator_has_its_class_name_and_no_config() -> None:

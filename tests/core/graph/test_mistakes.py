@@ -104,6 +104,30 @@ KINDS = {
             async def generate(self) -> str:  # ! a decorator hides that behind a plain 'def'
                 return "a"
     """,
+    "batch of two parameters": """
+        class Frontend:
+            @endpoint(batchable=True)
+            async def run(self, inputs: list[int], factor: int) -> list[int]:  # ! exactly one parameter, a list
+                return inputs
+    """,
+    "batch of no list": """
+        class Frontend:
+            @endpoint(batchable=True)
+            async def run(self, value: int) -> list[int]:  # ! write it as 'def ...(self, inputs: list[A]) -> list[B]'
+                return [value]
+    """,
+    "batch that gives no list": """
+        class Frontend:
+            @endpoint(batchable=True)
+            def run(self, inputs: list[int]) -> int:  # ! gives a list of the same length
+                return len(inputs)
+    """,
+    "batch that streams": """
+        class Frontend:
+            @endpoint(batchable=True)
+            async def run(self, inputs: list[int]) -> AsyncIterator[list[int]]:  # ! or leave batchable out
+                yield inputs
+    """,
 }
 
 SIGNATURES = {
