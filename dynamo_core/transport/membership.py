@@ -2,6 +2,7 @@
 
 A membership frame has the framing of a worker's bootstrap: its length in 4 bytes, then msgpack.
 It names every worker of the service; callers drop those that it does not name.
+It may say why nobody is going to serve: callers then need not wait.
 """
 
 from __future__ import annotations
@@ -37,19 +38,26 @@ class Member:
     generation: int = 0
 
 
-class _Body(msgspec.Struct, frozen=True):
+class _Body(msgspec.Struct, frozen=True, omit_defaults=True):
     service: str
     members: tuple[tuple[int, str, int], ...]
+    refusal: str = ""
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(_Body).decode
 
 
-def encode_membership(service: str, members: Sequence[Member]) -> bytes:
-    """The members of *service* as one frame."""
+def encode_membership(service: str, members: Sequence[Member], *, refusal: str = "") -> bytes:
+    """The members of *service* as one frame.
+
+    Args:
+        service: Its name.
+        members: All of its workers.
+        refusal: Why nobody is going to serve it until the next membership says otherwise; empty while calls may wait.
+    """
     rows = tuple((member.slot, member.path, member.generation) for member in members)
-    body = _encode(_Body(service, rows))
+    body = _encode(_Body(service, rows, refusal))
     return _LENGTH.pack(len(body)) + body
 
 
@@ -59,11 +67,11 @@ class MembershipReader:
     def __init__(self) -> None:
         self._pending = bytearray()
 
-    def feed(self, data: bytes | bytearray | memoryview) -> list[tuple[str, tuple[Member, ...]]]:
+    def feed(self, data: bytes | bytearray | memoryview) -> list[tuple[str, tuple[Member, ...], str]]:
         """Take in what was received.
 
         Returns:
-            Service and members of every frame that is now complete, in order.
+            Service, members and refusal of every frame that is now complete, in order.
 
         Raises:
             ProtocolError: These are no membership frames; the reader is of no more use.
@@ -79,7 +87,7 @@ class MembershipReader:
                 Member(slot=slot, path=path, generation=generation)
                 for slot, path, generation in membership.members
             )
-            found.append((membership.service, members))
+            found.append((membership.service, members, membership.refusal))
         return found
 
     def _next_body(self) -> bytes | None:

@@ -43,7 +43,7 @@ class SlotChannel(Channel):
 
     It connects to every member in the background; a slot gets calls once it has answered the handshake, and none
     from the moment on at which its connection ends or its worker says that it goes away. Calls for which there is
-    no slot wait, first come first served.
+    no slot wait, first come first served; they are refused at once while it is known that there will be none.
 
     A slot that answers worse than the others loses its share of the calls until it is well again; a call that
     names its slot goes there all the same.
@@ -66,6 +66,7 @@ class SlotChannel(Channel):
         self._links: dict[int, SlotLink] = {}
         self._former: set[SlotLink] = set()
         self._usable: list[ClientConnection] = []
+        self._refusal = ""
         self._waiting: dict[asyncio.Future[None], None] = {}
         self._router = Router()
         self._judge = SlotJudge(service)
@@ -86,13 +87,18 @@ class SlotChannel(Channel):
 
     # --- who serves ---
 
-    def set_members(self, members: Sequence[Member]) -> None:
+    def set_members(self, members: Sequence[Member], refusal: str = "") -> None:
         """Take in who serves the service now; slots that are not named get no new calls.
 
         Must be called on the event loop that the channel is used from.
+
+        Args:
+            members: All of its workers.
+            refusal: Why there will be none, for calls that would otherwise wait; empty when they may.
         """
         if self._is_closed:
             return
+        self._refusal = refusal
         wanted = {member.slot: member for member in members}
         for slot in self._links.keys() - wanted.keys():
             link = self._links.pop(slot)
@@ -130,7 +136,7 @@ class SlotChannel(Channel):
             self._has_settled = True
         self._usable = usable
         self._judge.compare(usable)
-        if usable or any(link.refusal is not None for link in self._links.values()):
+        if usable or self._refusal or any(link.refusal is not None for link in self._links.values()):
             self._wake()
 
     def _settle(self) -> None:
@@ -304,6 +310,8 @@ class SlotChannel(Channel):
         """Refuse a call for which no slot can come to be."""
         if self._is_closed:
             raise ServiceUnavailableError(self._service, "the channel is closed")
+        if self._refusal:
+            raise ServiceUnavailableError(self._service, self._refusal)
         links = self._links
         if not links:
             return

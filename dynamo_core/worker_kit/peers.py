@@ -37,20 +37,20 @@ class Peers:
 
     @property
     def awaited(self) -> list[str]:
-        """Names of those that have had no worker yet."""
+        """Names of those that have had no worker yet, and may have one."""
         return [name for name, known in self._has_members.items() if not known.is_set()]
 
-    def update(self, service: str, members: Sequence[Member]) -> None:
-        """Take in who serves *service* now."""
+    def update(self, service: str, members: Sequence[Member], refusal: str = "") -> None:
+        """Take in who serves *service* now, or why nobody does: calls to it then fail, and nothing waits for it."""
         channel = self._channels.get(service)
         if channel is None:
             return
-        channel.set_members(members)
-        if members:
+        channel.set_members(members, refusal)
+        if members or refusal:
             self._has_members[service].set()
 
     async def wait_known(self) -> None:
-        """Wait until every service has had a worker that was ready."""
+        """Wait until every service has had a worker that was ready, or was given up."""
         for known in self._has_members.values():
             await known.wait()
 

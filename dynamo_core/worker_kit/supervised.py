@@ -280,8 +280,8 @@ def _read_memberships(channel: socket.socket, reader: Any, peers: Peers, renewal
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             for (descriptor,) in _FD.iter_unpack(content[: len(content) // _FD.size * _FD.size]):
                 renewals.take(adopt_socket(descriptor))
-    for service, members in reader.feed(data):
-        peers.update(service, members)
+    for service, members, refusal in reader.feed(data):
+        peers.update(service, members, refusal)
 
 
 def _end_with_group() -> NoReturn:

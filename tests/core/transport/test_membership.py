@@ -17,13 +17,15 @@ members = st.lists(
 )
 
 
-@given(st.lists(st.tuples(st.text(max_size=20), members), max_size=4), st.integers(1, 40))
+@given(
+    st.lists(st.tuples(st.text(max_size=20), members, st.text(max_size=20)), max_size=4), st.integers(1, 40)
+)
 def test_any_split_gives_the_same_memberships(pushed, size):
     """Where the kernel cuts the stream changes nothing."""
-    data = b"".join(encode_membership(service, found) for service, found in pushed)
+    data = b"".join(encode_membership(service, found, refusal=why) for service, found, why in pushed)
     reader = MembershipReader()
     found = [each for start in range(0, len(data), size) for each in reader.feed(data[start : start + size])]
-    assert found == [(service, tuple(given_members)) for service, given_members in pushed]
+    assert found == [(service, tuple(given_members), why) for service, given_members, why in pushed]
 
 
 @given(st.binary(max_size=60))

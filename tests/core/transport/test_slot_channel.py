@@ -195,6 +195,20 @@ async def test_nobody_known_is_said(make_socket):
             await client.where()
 
 
+async def test_nobody_waits_for_a_service_that_is_given_up(make_socket):
+    """Those that wait learn why at once, as do those that come; the next membership lets them in again."""
+    async with crew(make_socket, 1) as (_, members), calling([]) as (client, channel):
+        waits = asyncio.create_task(client.where())
+        await eventually(lambda: channel._waiting)
+        channel.set_members([], "it is given up")
+        async with asyncio.timeout(5):
+            for call in (waits, client.where()):
+                with pytest.raises(ServiceUnavailableError, match="it is given up"):
+                    await call
+        channel.set_members(members)
+        assert await client.where() == 0
+
+
 async def test_a_path_that_no_socket_can_have_is_said(folder):
     """Too long for the kernel."""
     async with calling([Member(slot=0, path="/" + "x" * 200)], limits=BRIEF) as (client, _):

@@ -74,8 +74,8 @@ class SupervisorLine:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
                 for (descriptor,) in _FD.iter_unpack(content[: len(content) // _FD.size * _FD.size]):
                     self._renewals.take(adopt_socket(descriptor))
-        for service, members in self._reader.feed(data):
-            self._peers.update(service, members)
+        for service, members, refusal in self._reader.feed(data):
+            self._peers.update(service, members, refusal)
 
 
 def _end_with_group() -> NoReturn:
