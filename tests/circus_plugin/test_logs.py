@@ -32,22 +32,24 @@ async def running(graphs: Path, **options: Any) -> Any:
         yield arbiter
 
 
-async def lines_until(arbiter: ArbiterHandle, last: str) -> list[LogLine]:
-    """Lines of the run up to one that ends with *last*."""
+async def lines_until(arbiter: ArbiterHandle, *last: str) -> list[LogLine]:
+    """Lines of the run until there is one that ends with each of *last*: two streams have no common order."""
     found: list[LogLine] = []
+    missing = set(last)
     async with asyncio.timeout(30), contextlib.aclosing(arbiter.logs()) as lines:  # type: ignore[type-var]
         async for line in lines:
             found.append(line)
-            if line.text.endswith(last):
+            missing -= {each for each in missing if line.text.endswith(each)}
+            if not missing:
                 return found
-    raise AssertionError(f"{last!r} was never written")
+    raise AssertionError(f"{missing!r} was never written")
 
 
 async def test_records_tell_worker_stream_level_and_time(runs: Path, graphs: Path) -> None:
     """Of whatever a worker writes in whatever way, this project's own records included."""
     async with running(graphs) as arbiter:
         await arbiter.client("Talkative").say()
-        lines = {line.text: line for line in await lines_until(arbiter, "the end")}
+        lines = {line.text: line for line in await lines_until(arbiter, "the end", "xff")}
     assert {(line.service, line.slot) for line in lines.values()} == {("Talkative", 0)}
     told = {text: (line.stream, line.level) for text, line in lines.items()}
     assert told["printed"] == ("stdout", "info")
