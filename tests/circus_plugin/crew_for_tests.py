@@ -72,6 +72,7 @@ class RecordingCrew:
         self.is_starting = False
         self.is_stopping = False
         self.ready_on_spawn = True
+        self.may_begin = True
         self.scripts: dict[str, str] = {}
         self.env: dict[str, str] = {}
         self.told: list[tuple[str, str, int, object]] = []
@@ -97,7 +98,7 @@ class RecordingCrew:
         self.arbiter.wake()
 
     def may_spawn(self) -> bool:
-        return True
+        return self.may_begin
 
     def paused(self, watcher: Watcher, slot: Slot, *, is_paused: bool) -> None:
         self.told.append(("paused", watcher.name, slot.index, is_paused))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -11,7 +12,7 @@ import pytest
 from dynamo_circus.supervisor.changes import restart, scale
 from dynamo_core.errors import ServiceFailedError
 
-from .crew_for_tests import SLEEP, is_alive, running_crew, until
+from .crew_for_tests import IGNORE_TERM, SLEEP, is_alive, running_crew, until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="supervision is built on Linux")
 
@@ -101,3 +102,34 @@ async def test_old_worker_that_dies_during_a_restart_is_not_replaced_twice() -> 
         await restarting
         assert slot.is_ready
         assert crew.count("spawned") == 2
+
+
+async def test_restart_waits_for_a_worker_that_may_not_begin_yet() -> None:
+    """A slot that has never been ready waits its turn; restarting returns when its worker is there, not before."""
+    async with running_crew() as crew:
+        watcher = crew.add("A", SLEEP)
+        crew.may_begin = False
+        await crew.arbiter.start()
+        assert watcher.slots[0].process is None
+        restarting = crew.tasks.create_task(restart(watcher))
+        await until(watcher.changes.locked, "it has begun")
+        crew.wake()
+        await asyncio.sleep(0)
+        assert not restarting.done()
+        crew.may_begin = True
+        crew.wake()
+        await restarting
+        assert watcher.slots[0].is_ready
+
+
+async def test_successor_that_is_ended_is_not_said_to_be_slow(caplog: pytest.LogCaptureFixture) -> None:
+    """It is killed on purpose, and what is told of it is why the restart failed."""
+    async with running_crew() as crew:
+        watcher = crew.add("A", SLEEP, startup_timeout_s=0.2)
+        await crew.arbiter.start()
+        crew.scripts["A"] = IGNORE_TERM
+        crew.ready_on_spawn = False
+        with pytest.raises(ServiceFailedError, match=r"was not ready within 0\.2 s"):
+            await restart(watcher)
+        assert watcher.slots[0].is_ready
+        assert not caplog.messages

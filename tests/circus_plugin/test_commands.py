@@ -18,6 +18,7 @@ class _BusyWatcher:
 
     name = "Busy"
     is_ready = False
+    stop_reason = ""
     slots = ()
 
     def __init__(self) -> None:

@@ -103,7 +103,9 @@ class ArbiterHandle(RunningServices):
             raise ServiceUnavailableError(found.name, "its run has ended")
         if found.name not in self._clients:
             channel = SlotChannel(found.name, run_id=self.run_id)
-            self._loop.call_soon_threadsafe(channel.set_members, self._supervisor.members.get(found.name, ()))
+            self._loop.call_soon_threadsafe(
+                channel.set_members, *self._supervisor.members.get(found.name, ((), ""))
+            )
             self._channels[found.name] = channel
             self._clients[found.name] = make_client(found.inner, found.definition, channel, self._loop)
         return self._clients[found.name]
@@ -153,11 +155,11 @@ class ArbiterHandle(RunningServices):
         """Seconds that all services, one after another, may take to stop."""
         return sum(service.config.supervision.stop_timeout_s for service in self._graph.services)
 
-    def members_changed(self, service: str, members: Sequence[Member]) -> None:
-        """Take in where a service's workers are now."""
+    def members_changed(self, service: str, members: Sequence[Member], refusal: str) -> None:
+        """Take in where a service's workers are now, or why there are none."""
         channel = self._channels.get(service)
         if channel is not None:
-            channel.set_members(members)
+            channel.set_members(members, refusal)
 
     async def aclose(self) -> None:
         """Close every client; the run goes on or has ended."""

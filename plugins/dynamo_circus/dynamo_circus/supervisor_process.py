@@ -38,7 +38,7 @@ class SupervisorProcess:
     Attributes:
         ready: Done once the run is ready, with its id; has the failure if it was not started.
         ended: Done once the supervisor is done; the result is the failure that ended the run, or None.
-        members: Where the workers of each service are.
+        members: Where the workers of each service are, and why there are none.
     """
 
     def __init__(
@@ -49,9 +49,9 @@ class SupervisorProcess:
         self.ended: asyncio.Future[DynamoError | None] = loop.create_future()
         self._process = process
         self._link = link
-        self.members: dict[str, tuple[Member, ...]] = {}
+        self.members: dict[str, tuple[tuple[Member, ...], str]] = {}
         self._emit = emit
-        self._members_changed: Callable[[str, tuple[Member, ...]], None] | None = None
+        self._members_changed: Callable[[str, tuple[Member, ...], str], None] | None = None
         self._listening = loop.create_task(self._listen(), name=f"supervisor {process.pid}")
 
     @property
@@ -87,8 +87,8 @@ class SupervisorProcess:
             raise
         return cls(process, link, emit)
 
-    def watch_members(self, changed: Callable[[str, tuple[Member, ...]], None]) -> None:
-        """Have *changed* called with a service and where its workers are, whenever that changes."""
+    def watch_members(self, changed: Callable[[str, tuple[Member, ...], str], None]) -> None:
+        """Have *changed* called with a service, where its workers are and why there are none, whenever that changes."""
         self._members_changed = changed
 
     async def stop(self, *, patience_s: float, reason: str) -> DynamoError | None:
@@ -135,9 +135,9 @@ class SupervisorProcess:
     def _take_members(self, data: dict[str, Any]) -> None:
         service = data["service"]
         members = tuple(Member(**member) for member in data["members"])
-        self.members[service] = members
+        self.members[service] = members, data["refusal"]
         if self._members_changed is not None:
-            self._members_changed(service, members)
+            self._members_changed(service, *self.members[service])
 
 
 def _failure(data: dict[str, Any]) -> DynamoError:

@@ -53,8 +53,13 @@ async def _run(plan: RunPlan, link: Link, printer: LinePrinter) -> int:
         show_lines=printer.show,
         emit=lambda event: link.send("event", attrs.asdict(event)),
         environ=dict(os.environ),
-        tell_members=lambda service, members: link.send(
-            "members", {"service": service, "members": [attrs.asdict(member) for member in members]}
+        tell_members=lambda service, members, refusal: link.send(
+            "members",
+            {
+                "service": service,
+                "members": [attrs.asdict(member) for member in members],
+                "refusal": refusal,
+            },
         ),
     )
     failure: DynamoError | None = None

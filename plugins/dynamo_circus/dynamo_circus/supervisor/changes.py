@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from dynamo_core.errors import ServiceFailedError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dynamo_circus.supervisor.process import Process
     from dynamo_circus.supervisor.slots import Slot
     from dynamo_circus.supervisor.watcher import Watcher
@@ -23,17 +25,18 @@ logger = logging.getLogger(__name__)
 async def scale(watcher: Watcher, workers: int) -> None:
     """Give a service that many workers: new slots above the highest, or the highest ones taken away.
 
+    Slots that were given up or stopped are tried again.
     Returns when the new workers are ready, or those that were taken away have ended.
 
     Raises:
         ServiceFailedError: A new worker did not start; the service has as many slots as before.
     """
     async with watcher.changes:
-        before = len(watcher.slots)
-        if workers > before:
-            await _grow(watcher, workers)
-        elif workers < before:
+        if workers < len(watcher.slots):
             await _shrink(watcher, workers)
+        await _bring_back(watcher)
+        if workers > len(watcher.slots):
+            await _grow(watcher, workers)
 
 
 async def _grow(watcher: Watcher, workers: int) -> None:
@@ -43,15 +46,8 @@ async def _grow(watcher: Watcher, workers: int) -> None:
     ]
     watcher.slots += added
     watcher.numprocesses = len(watcher.slots)
-    watcher.manage()
     try:
-        for slot in added:
-            await slot.filled.wait()
-            if slot.process is None:
-                raise ServiceFailedError(
-                    watcher.name, slot.last_end, slot=slot.index, last_lines=slot.last_lines
-                )
-            await _wait_ready(watcher, slot.process)
+        await _fill(watcher, added)
     except BaseException:
         await asyncio.shield(_shrink(watcher, before))
         raise
@@ -73,23 +69,60 @@ async def _shrink(watcher: Watcher, workers: int) -> None:
 async def restart(watcher: Watcher) -> None:
     """Replace a service's workers one after another: the new one is ready before the old one is told to stop.
 
+    Slots that were given up or stopped are tried again.
+
     Raises:
         ServiceFailedError: A new worker did not start; the old one goes on.
     """
     async with watcher.changes:
+        new = await _bring_back(watcher)
         for slot in list(watcher.slots):
-            await _replace(watcher, slot)
+            if slot not in new:
+                await _replace(watcher, slot)
+
+
+async def _bring_back(watcher: Watcher) -> list[Slot]:
+    """Fill the slots that nobody looks after any more; those slots."""
+    if watcher.is_stopping():
+        await watcher.stopped.wait()
+    slots = [slot for slot in watcher.slots if slot.is_given_up or watcher.is_stopped()]
+    if slots or watcher.is_stopped():
+        for slot in slots:
+            slot.forgive()
+        watcher.begin()
+        watcher.crew.members_changed(watcher)  # callers may wait again
+        await _fill(watcher, slots)
+    return slots
+
+
+async def _fill(watcher: Watcher, slots: Sequence[Slot]) -> None:
+    """Have empty slots filled, as soon as their workers may begin, and wait until all are ready.
+
+    Raises:
+        ServiceFailedError: A worker did not start.
+    """
+    limit_s = watcher.service.config.supervision.startup_timeout_s
+    for slot in slots:
+        if slot.process is None:
+            slot.filled.clear()
+    watcher.manage()
+    for slot in slots:
+        try:
+            async with asyncio.timeout(limit_s):
+                await slot.filled.wait()
+        except TimeoutError:
+            cause = f"could not begin within {limit_s:g} s: too many other workers were beginning"
+            raise ServiceFailedError(watcher.name, cause, slot=slot.index) from None
+        if slot.process is None:
+            raise ServiceFailedError(watcher.name, slot.last_end, slot=slot.index, last_lines=slot.last_lines)
+        await _wait_ready(watcher, slot.process)
 
 
 async def _replace(watcher: Watcher, slot: Slot) -> None:
-    slot.account.forget()
-    slot.is_given_up = False
-    slot.next_spawn_at = 0.0
+    slot.forgive()
     old = slot.process
     if old is None:
-        watcher.manage()
-        if slot.process is not None:
-            await _wait_ready(watcher, slot.process)
+        await _fill(watcher, [slot])
         return
     try:
         new = watcher.spawn_into(slot)
@@ -100,6 +133,7 @@ async def _replace(watcher: Watcher, slot: Slot) -> None:
     try:
         await _wait_ready(watcher, new)
     except BaseException:
+        new.verdict = new.verdict or "was ended, as it could not take the place of its predecessor"
         await asyncio.shield(watcher.kill_process(new, graceful_timeout=0.0))
         slot.incoming = None
         watcher.manage()  # the old one may have died meanwhile

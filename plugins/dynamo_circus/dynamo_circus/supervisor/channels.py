@@ -91,7 +91,7 @@ class WorkerChannels:
     def __init__(self, plan: RunPlan) -> None:
         self._plan = plan
         self._channels: dict[WorkerChannel, str] = {}
-        self._members: dict[str, tuple[Member, ...]] = {}
+        self._memberships: dict[str, bytes] = {}
 
     def open(self, service: str, bootstrap: Bootstrap) -> tuple[WorkerChannel, int]:
         """Open the channel of a worker of *service*, and tell it its bootstrap and the present members.
@@ -106,15 +106,14 @@ class WorkerChannels:
         channel.write(bootstrap.encode())
         plan = self._plan.service(service)
         for name in set(plan.dependencies.values()):
-            channel.write(encode_membership(name, self._members.get(name, ())))
+            channel.write(self._memberships.get(name) or encode_membership(name, ()))
         for remote in plan.remotes.values():
             channel.write(encode_membership(remote.service, (remote.member,)))
         return channel, theirs.detach()
 
-    def push(self, service: str, members: Sequence[Member]) -> None:
-        """Tell every worker that depends on *service* who serves it now."""
-        self._members[service] = tuple(members)
-        frame = encode_membership(service, members)
+    def push(self, service: str, members: Sequence[Member], refusal: str = "") -> None:
+        """Tell every worker that depends on *service* who serves it now, or why nobody will."""
+        self._memberships[service] = frame = encode_membership(service, members, refusal=refusal)
         dependents = set(self._plan.dependents_of(service))
         for channel, name in self._channels.items():
             if name in dependents:
@@ -126,10 +125,6 @@ class WorkerChannels:
         The descriptor comes with a frame that says nothing: no service has dependents in its own worker.
         """
         channel.write(encode_membership(self._channels[channel], ()), descriptor=listener.fileno())
-
-    def members(self, service: str) -> tuple[Member, ...]:
-        """Who serves *service*, as its callers know."""
-        return self._members.get(service, ())
 
     def close(self, channel: WorkerChannel) -> None:
         """Close the channel of a worker that has ended. Safe to call twice."""

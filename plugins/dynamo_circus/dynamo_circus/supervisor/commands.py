@@ -107,6 +107,8 @@ class RunCommands:
 
 
 def _refuse_given_up(watcher: Watcher) -> None:
+    if watcher.stop_reason:
+        raise ServiceFailedError(watcher.name, watcher.stop_reason)
     for slot in watcher.slots:
         if slot.is_given_up:
             raise ServiceFailedError(watcher.name, slot.last_end, slot=slot.index, last_lines=slot.last_lines)

@@ -112,7 +112,9 @@ def service_state(watcher: Watcher) -> str:
     """One word for the state of a service."""
     if watcher.is_stopping() or watcher.is_stopped():
         return "stopping" if watcher.is_stopping() else "stopped"
-    if any(slot.is_given_up for slot in watcher.slots):
+    if not watcher.slots:
+        return "stopped"
+    if watcher.is_failed:
         return "failed"
     if any(slot.limit is not None for slot in watcher.slots):
         return "degraded"

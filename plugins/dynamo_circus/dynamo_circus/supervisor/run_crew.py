@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dynamo_circus.plan import RunPlan, ServicePlan
     from dynamo_circus.supervisor.arbiter import Arbiter
     from dynamo_circus.supervisor.channels import WorkerChannels
+    from dynamo_circus.supervisor.http_refusals import HttpRefusals
     from dynamo_circus.supervisor.launcher import Launcher
     from dynamo_circus.supervisor.process import Launch, Process
     from dynamo_circus.supervisor.reaper import Reaper
@@ -49,7 +50,7 @@ class RunCrew:
     Args:
         plan: What to run.
         emit: Hears every event.
-        tell_members: Hears where a service's workers are, whenever that changes.
+        tell_members: Hears where a service's workers are, and why there are none, whenever that changes.
         show_lines: Takes lines of workers, for people; must not block.
 
     Attributes:
@@ -65,6 +66,7 @@ class RunCrew:
     arbiter: Arbiter
     directory: RunDirectory
     http_sockets: dict[str, HttpSocket]
+    http_refusals: HttpRefusals
     channels: WorkerChannels
     launcher: Launcher
     devices: DeviceAssignment
@@ -77,7 +79,7 @@ class RunCrew:
         plan: RunPlan,
         *,
         emit: Callable[[ServiceEvent], None],
-        tell_members: Callable[[str, Sequence[Member]], None],
+        tell_members: Callable[[str, Sequence[Member], str], None],
         show_lines: Callable[[Sequence[LogLine]], None],
     ) -> None:
         self.plan = plan
@@ -91,6 +93,7 @@ class RunCrew:
         self.reloader = Reloader(self)
         self._tell_members = tell_members
         self._ready_at: dict[str, float] = {}
+        self._going_down: set[str] = set()
 
     def fail(self, failure: DynamoError) -> None:
         """End the run because of *failure*; the first one is the run's."""
@@ -168,6 +171,8 @@ class RunCrew:
     def spawned(self, watcher: Watcher, slot: Slot, process: Process) -> None:
         """A worker runs."""
         self.guardian.register(process.pid)
+        if slot.limit is not None:
+            self.members_changed(watcher)  # callers may wait for it
         self._tell("spawned", process)
 
     def became_ready(self, watcher: Watcher, slot: Slot, process: Process) -> None:
@@ -176,6 +181,7 @@ class RunCrew:
         self._ready_at.setdefault(watcher.name, time.monotonic())
         seconds = time.monotonic() - process.started_at
         self._tell("ready", process, seconds=seconds)
+        self._start_dependents()
         if self.is_starting and all(each.is_ready for each in self.watchers):
             self.ready.set()
             for service, found in self.http_sockets.items():
@@ -190,14 +196,19 @@ class RunCrew:
         self.note_change()
 
     def members_changed(self, watcher: Watcher) -> None:
-        """Tell callers of a service where its workers are: at every slot that has once been ready."""
+        """Tell callers of a service where its workers are: at every slot that has once been ready.
+
+        Or that there is nobody to wait for, and why; the service's HTTP port then says so too.
+        """
+        refusal = watcher.refusal
         members = [
             Member(slot=slot.index, path=str(slot.socket.path), generation=slot.served_generation)
             for slot in watcher.slots
-            if slot.takes_calls
+            if slot.takes_calls and not refusal
         ]
-        self.channels.push(watcher.name, members)
-        self._tell_members(watcher.name, members)
+        self.channels.push(watcher.name, members, refusal)
+        self._tell_members(watcher.name, members, refusal)
+        self.http_refusals.update(watcher.name, is_refused=bool(refusal))
 
     def group_killed(self, pid: int) -> None:
         """A worker's pid is about to become free."""
@@ -242,10 +253,50 @@ class RunCrew:
         if policy == "stop-graph":
             self.fail(ServiceFailedError(watcher.name, cause, slot=slot.index, last_lines=slot.last_lines))
         elif policy == "stop-dependents":
-            for name in self.all_dependents_of(watcher.name):
-                dependent = self.arbiter.get_watcher(name)
-                self.tasks.create_task(dependent._stop(), name=f"stop {name}")
+            self._stop_dependents(watcher, cause)
+        self.members_changed(watcher)
         self.note_change()
+
+    def _stop_dependents(self, watcher: Watcher, cause: str) -> None:
+        reason = f"it was stopped because {watcher.name} has failed: {watcher.name} {cause}"
+        for name in self.all_dependents_of(watcher.name) - self._going_down:
+            dependent = self.arbiter.get_watcher(name)
+            if dependent.is_active():
+                self._going_down.add(name)
+                self.tasks.create_task(self._stop_dependent(dependent, reason), name=f"stop {name}")
+
+    async def _stop_dependent(self, watcher: Watcher, reason: str) -> None:
+        await self.stop_service(watcher, reason)
+        self._going_down.discard(watcher.name)
+        self._start_dependents()  # it may be over by now
+
+    async def stop_service(self, watcher: Watcher, reason: str) -> None:
+        """Stop one service once nothing depends on it any more; its callers learn at once that it takes no calls."""
+        for dependent in self.plan.dependents_of(watcher.name):
+            await self.arbiter.get_watcher(dependent).stopped.wait()
+        watcher.stop_reason = reason
+        self.members_changed(watcher)
+        began = time.monotonic()
+        if watcher.processes:
+            self.emit(ServiceEvent(kind="stopping", service=watcher.name))
+        await watcher._stop()
+        self.emit(ServiceEvent(kind="stopped", service=watcher.name, seconds=time.monotonic() - began))
+        self.note_change()
+
+    def _start_dependents(self) -> None:
+        """Start again what was stopped because of a failure that is over, dependencies first."""
+        if self.is_stopping:
+            return
+        down = {
+            name
+            for watcher in self.watchers
+            if watcher.is_failed and watcher.service.config.supervision.on_failure == "stop-dependents"
+            for name in self.all_dependents_of(watcher.name)
+        }
+        for watcher in self.watchers:
+            if watcher.is_stopped() and watcher.stop_reason and watcher.name not in down:
+                watcher.begin()
+                self.members_changed(watcher)
 
     def recovered(self, watcher: Watcher, slot: Slot) -> None:
         """A degraded slot is whole again."""

@@ -32,7 +32,7 @@ class Slot:
         limit: The limit its failures have reached, in words; None while within them.
         last_end: How its previous worker ended, in words.
         last_lines: What that worker wrote last.
-        filled: Set once its first worker was spawned, or could not be.
+        filled: Set when a worker was spawned, or could not be; whoever waits for the next one clears it.
     """
 
     index: int
@@ -60,6 +60,20 @@ class Slot:
         """Whether callers may turn to it: also between two workers, when they wait for the next one."""
         is_paused = self.process is not None and self.process.is_paused
         return self.has_been_ready and not self.is_given_up and not is_paused
+
+    @property
+    def refusal(self) -> str:
+        """Why nobody is going to serve it, or not for a while; empty while callers may wait for its worker."""
+        if self.process is not None or self.incoming is not None or self.limit is None:
+            return ""
+        what = "given up" if self.is_given_up else "tried again once in a while"
+        return f"slot {self.index} is {what}: it {self.last_end}; {self.limit}"
+
+    def forgive(self) -> None:
+        """Begin anew: its failures are forgotten, and its next worker may be spawned at once."""
+        self.account.forget()
+        self.is_given_up = False
+        self.next_spawn_at = 0.0
 
     @property
     def served_generation(self) -> int:

@@ -15,6 +15,7 @@ from dynamo_circus.notify import NotifySocket
 from dynamo_circus.supervisor.arbiter import Arbiter
 from dynamo_circus.supervisor.channels import WorkerChannels
 from dynamo_circus.supervisor.commands import RunCommands
+from dynamo_circus.supervisor.http_refusals import HttpRefusals
 from dynamo_circus.supervisor.launcher import Launcher
 from dynamo_circus.supervisor.paths import PathKeeper
 from dynamo_circus.supervisor.report import RunReport
@@ -23,13 +24,12 @@ from dynamo_circus.supervisor.sockets import CircusSocket, HttpSocket, SlotSocke
 from dynamo_circus.supervisor.watcher import Watcher
 from dynamo_core.control import RunDirectory, sweep_dead_runs
 from dynamo_core.control.server import ControlServer
-from dynamo_core.provider import ServiceEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from dynamo_circus.plan import RunPlan
-    from dynamo_core.provider import LogLine
+    from dynamo_core.provider import LogLine, ServiceEvent
     from dynamo_core.transport import Member
 
 logger = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class Supervisor(RunCrew):
         emit: Hears every event, on the supervisor's loop.
         environ: The caller's environment.
         show_lines: Takes lines of workers, for people; must not block.
-        tell_members: Hears where a service's workers are, whenever that changes.
+        tell_members: Hears where a service's workers are, and why there are none, whenever that changes.
     """
 
     def __init__(
@@ -58,7 +58,9 @@ class Supervisor(RunCrew):
         emit: Callable[[ServiceEvent], None],
         environ: Mapping[str, str],
         show_lines: Callable[[Sequence[LogLine]], None],
-        tell_members: Callable[[str, Sequence[Member]], None] = lambda _service, _members: None,
+        tell_members: Callable[[str, Sequence[Member], str], None] = lambda _service, _members, _refusal: (
+            None
+        ),
     ) -> None:
         super().__init__(plan, emit=emit, tell_members=tell_members, show_lines=show_lines)
         self.started_at = time.time()
@@ -110,7 +112,9 @@ class Supervisor(RunCrew):
         self.note_change()
         async with asyncio.TaskGroup() as stopping:
             for watcher in self.watchers:
-                stopping.create_task(self._stop_service(watcher), name=f"stop {watcher.name}")
+                stopping.create_task(
+                    self.stop_service(watcher, "the run is being stopped"), name=f"stop {watcher.name}"
+                )
 
     def _open(self, stack: contextlib.ExitStack) -> None:
         """Make what workers need before any of them is spawned; all of it is let go by *stack*."""
@@ -135,6 +139,8 @@ class Supervisor(RunCrew):
         for service in self.plan.services:
             self.arbiter.add(Watcher(service, slot_sockets[service.name], self, self.arbiter.tornado_loop))
         self.arbiter.initialize()
+        self.http_refusals = HttpRefusals(self.http_sockets, self.plan)
+        stack.callback(self.http_refusals.close)
         self._open_helpers(stack)
 
     def _open_helpers(self, stack: contextlib.ExitStack) -> None:
@@ -216,16 +222,6 @@ class Supervisor(RunCrew):
             for watcher in self.watchers:
                 watcher.hurry(0.0)
                 watcher.kill_all()
-
-    async def _stop_service(self, watcher: Watcher) -> None:
-        """Stop one service once nothing depends on it any more."""
-        for dependent in self.plan.dependents_of(watcher.name):
-            await self.arbiter.get_watcher(dependent).stopped.wait()
-        began = time.monotonic()
-        if watcher.processes:
-            self.emit(ServiceEvent(kind="stopping", service=watcher.name))
-        await watcher._stop()
-        self.emit(ServiceEvent(kind="stopped", service=watcher.name, seconds=time.monotonic() - began))
 
     async def _kill_rest(self) -> None:
         """Whatever happened: no worker and nothing a worker left behind outlives the run."""

@@ -49,6 +49,7 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
     Attributes:
         slots: By number.
         stopped: Set once all its workers have ended on request.
+        stop_reason: Why they were or are being stopped; empty while it is looked after.
         changes: Held while the number of slots or their workers are being changed on request.
     """
 
@@ -66,6 +67,7 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
         self.service = service
         self.crew = crew
         self.stopped = asyncio.Event()
+        self.stop_reason = ""
         self._limits = RestartLimits(
             stable_time_s=supervision.stable_time_s,
             max_failures=supervision.max_failures,
@@ -86,7 +88,22 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
     @property
     def is_ready(self) -> bool:
         """Whether every slot has a ready worker."""
-        return bool(self.slots) and all(slot.is_ready for slot in self.slots)
+        return self.is_active() and all(slot.is_ready for slot in self.slots)
+
+    @property
+    def is_failed(self) -> bool:
+        """Whether a slot of it is given up."""
+        return any(slot.is_given_up for slot in self.slots)
+
+    @property
+    def refusal(self) -> str:
+        """Why nobody is going to serve it, or not for a while; empty while callers may wait for a worker."""
+        if self.stop_reason:
+            return self.stop_reason
+        if not self.slots:
+            return "it is scaled to 0 workers"
+        refusals = [slot.refusal for slot in self.slots]
+        return "; ".join(refusals) if all(refusals) else ""
 
     @property
     def has_ready_slot(self) -> bool:
@@ -96,11 +113,18 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
     # --- spawning ------------------------------------------------------------------------------------------
 
     async def _start(self) -> None:
-        """Begin to look after the slots; their first workers are spawned at once."""
+        """Circus's name for :meth:`begin`."""
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin to look after the slots, also after they were stopped; their workers are spawned at once."""
         if self.is_active():
             return
         self._status = "active"
+        self.stop_reason = ""
         self.stopped.clear()
+        for slot in self.slots:
+            slot.has_been_ready = False
         self.notify_event("start", {"time": time.time()})
         self.manage()
 
@@ -317,9 +341,13 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
                     self._graces.discard(grace)
         if process.ended.is_set():
             return True
-        logger.warning(
-            "worker %s/%d did not stop within %g s and was killed", self.name, process.place.index, grace_s
-        )
+        if grace_s > 0:
+            logger.warning(
+                "worker %s/%d did not stop within %g s and was killed",
+                self.name,
+                process.place.index,
+                grace_s,
+            )
         process.kill_group()
         await process.ended.wait()
         return False
