@@ -19,6 +19,8 @@ from dynamo_core.loader import load_graph
 from dynamo_core.provider import ServiceEvent
 from dynamo_core.provider.binding import run_graph
 
+from .crew_for_tests import until
+
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="supervision is built on Linux")
 
 PATIENCE_S = 40.0
@@ -203,10 +205,9 @@ async def test_module_that_was_missing_is_waited_for(runs: Path, project: Projec
 async def test_version_that_hangs_is_overtaken_by_the_next(runs: Path, project: Project) -> None:
     """Long before its start time is over."""
     async with project.running() as arbiter:
-        project.write("HELPER", "import time\ntime.sleep(10_000)")
-        async with asyncio.timeout(PATIENCE_S):
-            while not any(event.kind == "message" for event in project.events):
-                await asyncio.sleep(0.02)
+        hanging = project.path("HELPER").with_suffix(".hangs")
+        project.write("HELPER", f"import time\nopen({str(hanging)!r}, 'x').close()\ntime.sleep(10_000)")
+        await until(hanging.exists, "a worker of this version hangs")
         project.write("HELPER", 'VALUE = "next"')
         await until_value(arbiter.client("Frontend").value, "next")
         await until_generations(arbiter, Backend=[3, 2], Other=[1], Frontend=[2])
