@@ -11,7 +11,8 @@ from dynamo_core.provider import CAPABILITIES
 from dynamo_core.provider.examination import examine
 from dynamo_core.testing.conformance.harness import Conformance, OpenRun, Provider, on_loop, on_own_loop
 from dynamo_core.testing.conformance.needs import skip_for
-from dynamo_core.testing.conformance.services.asking import CONFIGS, Batched, Modest, graph_asking_for
+from dynamo_core.testing.conformance.services.asking import CONFIGS, Modest, graph_asking_for
+from dynamo_core.testing.conformance.services.batched import Batched
 from dynamo_core.testing.conformance.services.life import Cellar
 
 if TYPE_CHECKING:

@@ -8,9 +8,18 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
-from dynamo_core import CallTimeoutError, OverloadedError, ServiceUnavailableError, with_options
-from dynamo_core.testing.conformance.harness import Conformance, OpenRun, on_loop
+from dynamo_core import (
+    CallTimeoutError,
+    OverloadedError,
+    RemoteCallError,
+    ServiceUnavailableError,
+    to_async,
+    with_options,
+)
+from dynamo_core.graph import collect
+from dynamo_core.testing.conformance.harness import Conformance, OpenRun, Provider, on_loop, on_own_loop
 from dynamo_core.testing.conformance.needs import needs
+from dynamo_core.testing.conformance.services.batched import LARGEST_BATCH, Batched, Batcher
 from dynamo_core.testing.conformance.services.busy import Busy, Caller, Crew
 
 if TYPE_CHECKING:
@@ -124,3 +133,52 @@ class ConcurrencyConformance(Conformance):
         for call in held:
             call.cancel()
         await asyncio.gather(*held, return_exceptions=True)
+
+    @needs("batching")
+    @on_own_loop
+    async def test_calls_of_a_batchable_endpoint_are_joined(self, provider: Provider) -> None:
+        """64 callers at a time share batches, of no more than ``traffic.max_batch``; each gets its own results."""
+        async with provider.run(collect(Batched)) as services:
+            batched = services.client(Batched)
+            for double in (batched.double, to_async(batched.double_in_thread)):
+                for _ in range(3):  # one that decides by what it has seen may learn
+                    answers = await asyncio.gather(
+                        *(double([number, -number]) for number in range(IN_FLIGHT))
+                    )
+                    assert answers == [[2 * number, -2 * number] for number in range(IN_FLIGHT)]
+                sizes = await batched.sizes()
+                assert sum(sizes) == 3 * IN_FLIGHT * 2
+                assert max(sizes) <= LARGEST_BATCH
+                assert len(sizes) < 3 * IN_FLIGHT
+
+    @needs("batching")
+    @on_own_loop
+    async def test_calls_from_another_service_are_joined(self, provider: Provider) -> None:
+        """Those that go through ``depends``."""
+        async with provider.run(collect(Batcher)) as services:
+            numbers = list(range(IN_FLIGHT))
+            assert await services.client(Batcher).double_each(numbers) == [2 * number for number in numbers]
+            assert len(await services.client(Batched).sizes()) < IN_FLIGHT
+
+    @needs("batching")
+    @on_own_loop
+    async def test_call_with_more_than_a_batch_holds(self, provider: Provider) -> None:
+        """It is run in several, and gets all of its results; an empty one gets none."""
+        async with provider.run(collect(Batched)) as services:
+            batched = services.client(Batched)
+            numbers = list(range(3 * LARGEST_BATCH + 1))
+            assert await batched.double(numbers) == [2 * number for number in numbers]
+            sizes = await batched.sizes()
+            assert (sum(sizes), max(sizes) <= LARGEST_BATCH) == (len(numbers), True)
+            assert await batched.only_positive([1]) == [1]
+
+    @needs("batching")
+    @on_own_loop
+    async def test_batch_that_fails_fails_for_its_own_calls(self, provider: Provider) -> None:
+        """Later ones are run as if nothing had been."""
+        async with provider.run(collect(Batched)) as services:
+            batched = services.client(Batched)
+            with pytest.raises(RemoteCallError, match="a batch with -1") as caught:
+                await batched.only_positive([1, -1])
+            assert caught.value.type_name == "ValueError"
+            assert await batched.only_positive([1, 2]) == [1, 2]

@@ -41,6 +41,7 @@ PARTS: Final = (
 """Every class of the kit, in the order of its suite."""
 
 TESTED: Final = (
+    "batching",
     "cancellation",
     "deadlines",
     "environment",

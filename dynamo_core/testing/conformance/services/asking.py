@@ -7,26 +7,12 @@ from typing import Any
 
 from dynamo_core import ServiceConfig, endpoint, service
 from dynamo_core.graph import ServiceGraph, collect
+from dynamo_core.testing.conformance.services.batched import Batched
 
 
 @service
 class Modest:
     """Asks for nothing."""
-
-    @endpoint
-    async def echo(self, text: str) -> str:
-        """Give back what came."""
-        return text
-
-
-@service
-class Batched:
-    """Would have its calls joined."""
-
-    @endpoint(batchable=True)
-    async def double(self, numbers: list[int]) -> list[int]:
-        """Each twice."""
-        return [number * 2 for number in numbers]
 
     @endpoint
     async def echo(self, text: str) -> str:

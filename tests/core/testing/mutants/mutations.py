@@ -209,6 +209,25 @@ def widely(self, service, http, port):
 HttpListener.__init__ = widely
 """,
     ),
+    "claims to join calls that it runs one by one": Mutation(
+        part="Concurrency",
+        code="""
+from dynamo_core.host.batching import Batcher
+async def alone(self, **arguments):
+    return await self._run_method(arguments)
+Batcher.call = alone
+""",
+    ),
+    "mixes up the results of a batch": Mutation(
+        part="Concurrency",
+        code="""
+from dynamo_core.host.batching import Batcher
+run = Batcher._run
+async def mixed(self, calls):
+    return (await run(self, calls))[::-1]
+Batcher._run = mixed
+""",
+    ),
     "claims logs that it does not have": Mutation(part="Lifecycle", code="", claims=("logs",)),
     "claims to replace workers": Mutation(part="Restart", code="", claims=("restart", "isolation")),
 }
