@@ -17,6 +17,13 @@ logger = logging.getLogger(__name__)
 ACCEPT_BATCH: Final = 8
 """Connections taken in one turn of the loop: loops take thousands, and one worker would have a whole burst."""
 
+SHARED_BATCH: Final = 3
+SHARED_PAUSE_S: Final = 0.001
+"""Taken from a queue that other processes may take from too, and for how long they are then let go first."""
+
+RELUCTANCE_S: Final = 0.05
+"""How long a worker that would rather not take a connection leaves it to others."""
+
 ACCEPT_PAUSE_S: Final = 0.5
 """How long nothing is accepted after the process has run out of descriptors."""
 
@@ -38,9 +45,25 @@ class Acceptor:
             closed, never shut down.
         take: Given every connection, which does not block; must not raise.
         whose: What the connections are made to, for messages: ``worker Backend/0``.
+        is_shared: Whether other processes may take from the same queue: it then takes few at a time, so that a burst
+            is spread over them.
+
+    Attributes:
+        is_reluctant: Whether others are to take connections, if there are any: they get a while for it.
     """
 
-    def __init__(self, listener: socket.socket, take: Callable[[socket.socket], None], *, whose: str) -> None:
+    def __init__(
+        self,
+        listener: socket.socket,
+        take: Callable[[socket.socket], None],
+        *,
+        whose: str,
+        is_shared: bool = False,
+    ) -> None:
+        self.is_reluctant = False
+        self._batch = SHARED_BATCH if is_shared else ACCEPT_BATCH
+        self._pause_s = SHARED_PAUSE_S if is_shared else 0.0
+        self._pause: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._listener: socket.socket | None = listener
         self._take = take
@@ -96,9 +119,25 @@ class Acceptor:
             self._listener.close()
             self._listener = None
 
+    def _readable(self) -> None:
+        if self.is_reluctant:
+            self._leave_to_others(RELUCTANCE_S, self._accept)
+        else:
+            self._accept()
+
+    def _leave_to_others(self, pause_s: float, then: Callable[[], None] | None = None) -> None:
+        assert self._listener is not None
+        self._ignore(self._listener)
+        self._pause = self._loop.call_later(pause_s, self._end_pause, then)
+
+    def _end_pause(self, then: Callable[[], None] | None) -> None:
+        self._resume()
+        if then is not None:
+            then()
+
     def _accept(self) -> None:
         assert self._listener is not None
-        for _ in range(ACCEPT_BATCH):
+        for _ in range(self._batch):
             try:
                 sock, _ = self._listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -113,6 +152,8 @@ class Acceptor:
                 return
             sock.setblocking(False)
             self._take(sock)
+        if self._pause_s and self._listener is not None:
+            self._leave_to_others(self._pause_s)
 
     def _warn(self, exc: OSError) -> None:
         now = time.monotonic()
@@ -121,13 +162,16 @@ class Acceptor:
         self._quiet_until = now + WARN_INTERVAL_S
 
     def _wait(self, listener: socket.socket) -> None:
-        self._loop.add_reader(listener.fileno(), self._accept)
+        self._loop.add_reader(listener.fileno(), self._readable)
 
     def _ignore(self, listener: socket.socket) -> None:
         self._loop.remove_reader(listener.fileno())
         if self._again is not None:
             self._again.cancel()
             self._again = None
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
 
     def _resume(self) -> None:
         assert self._listener is not None

@@ -75,7 +75,8 @@ async def serve_http(
     Runs in the calling loop; touches no signal handler and no logging configuration.
 
     Args:
-        application: What :func:`build_application` gave, or any ASGI application.
+        application: What :func:`build_application` gave, or any ASGI application; an ``HttpGate`` is told once
+            connections are accepted.
         sockets: Listening stream sockets; they are closed in the end.
         http: Limits and TLS.
         stop: Set by the caller to stop: nothing more is accepted, idle connections close.

@@ -15,6 +15,7 @@ from uvicorn.server import ServerState
 from dynamo_core.accepting import BACKLOG_CONNECTIONS, Acceptor
 from dynamo_core.errors import ConfigError
 from dynamo_core.http.connection_limits import ConnectionLimits
+from dynamo_core.http.gate import HttpGate
 from dynamo_core.http.hardened_protocol import HardenedProtocol
 from dynamo_core.http.lifespan import Lifespan
 from dynamo_core.http.opening import Opener
@@ -44,6 +45,8 @@ async def serve(
         server = _Server(application, http, await asyncio.to_thread(_load_tls, http))
         try:
             await server.start(sockets)
+            if isinstance(application, HttpGate):
+                application.attach(server.acceptors)
             await stop.wait()
         finally:
             await server.stop(grace_s)
@@ -85,7 +88,7 @@ class _Server:
             max_connections=http.max_connections,
         )
         self._opener = Opener(self._connect, tls=tls, handshake_timeout_s=http.header_timeout_s)
-        self._acceptors: list[Acceptor] = []
+        self.acceptors: list[Acceptor] = []
         self._servers: list[asyncio.Server] = []
         self._clock: asyncio.TimerHandle | None = None
         self._is_stopping = False
@@ -97,13 +100,13 @@ class _Server:
         loop = asyncio.get_running_loop()
         self._set_date(loop)
         for listener in sockets:
-            acceptor = Acceptor(listener, self._opener.open, whose="HTTP")
+            acceptor = Acceptor(listener, self._opener.open, whose="HTTP", is_shared=True)
             try:
                 acceptor.start()
             except NotImplementedError:  # Windows, where no other process has the socket
                 await self._listen_with(loop, listener)
             else:
-                self._acceptors.append(acceptor)
+                self.acceptors.append(acceptor)
 
     async def _listen_with(self, loop: asyncio.AbstractEventLoop, listener: socket.socket) -> None:
         options: dict[str, Any] = {}  # of create_server
@@ -118,7 +121,7 @@ class _Server:
         self._is_stopping = True
         if self._clock is not None:
             self._clock.cancel()
-        for acceptor in self._acceptors:
+        for acceptor in self.acceptors:
             acceptor.stop()
         self._opener.stop()
         for server in self._servers:
@@ -146,7 +149,7 @@ class _Server:
         return [each for each in self._state.connections if isinstance(each, HardenedProtocol)]
 
     def _connection_closed(self) -> None:
-        for acceptor in self._acceptors:
+        for acceptor in self.acceptors:
             acceptor.descriptor_freed()
         if not self._state.connections:
             self._closed.set()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from dynamo_core.host import Host
+    from dynamo_core.http.gate import HttpGate
 
 logger = logging.getLogger(__name__)
 
@@ -47,8 +48,14 @@ async def wait_ready(host: Host, tell: Tell) -> None:
         await asyncio.sleep(FIRST_READY_CHECK_S)
 
 
-async def watch_readiness(host: Host, tell: Tell) -> None:
-    """Tell when the readiness hooks change their mind, until cancelled; returns at once where there are none."""
+async def watch_readiness(host: Host, tell: Tell, gate: HttpGate | None = None) -> None:
+    """Tell when the readiness hooks change their mind, until cancelled; returns at once where there are none.
+
+    Args:
+        host: Has the hooks.
+        tell: Tells whoever pushes memberships: callers then go elsewhere, or wait.
+        gate: Is shut while the service is not ready.
+    """
     if not host.definition.hooks.readiness:
         return
     interval_s = host.config.supervision.readiness_interval_s
@@ -59,6 +66,8 @@ async def watch_readiness(host: Host, tell: Tell) -> None:
         if is_ready != was_ready:
             logger.warning("%s is %s", host.name, "ready again" if is_ready else "not ready")
             tell(READY if is_ready else NOT_READY)
+            if gate is not None:
+                gate.set_open(is_open=is_ready)
 
 
 async def watch_liveness(host: Host) -> None:

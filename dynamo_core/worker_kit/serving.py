@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import attrs
 
 from dynamo_core.host import Host
+from dynamo_core.http.gate import HttpGate
 from dynamo_core.transport import ServiceServer
 from dynamo_core.worker_kit import health
 from dynamo_core.worker_kit.teller import Teller
@@ -127,16 +128,19 @@ async def _serve_host(host: Host, setup: WorkerSetup, stop: asyncio.Event) -> No
     http_stop = asyncio.Event()
     try:
         async with asyncio.TaskGroup() as tasks:
-            if setup.http_listener is not None:
-                tasks.create_task(_serve_http(host, setup, http_stop), name="http")
             try:
                 if await _unless(stop, health.wait_ready(host, setup.tell)):
-                    # Callers wait in the socket's queue; they must not come before READY.
+                    # Callers wait in the queues of the sockets; they must not come before READY.
+                    gate = None
+                    if setup.http_listener is not None:
+                        gate = HttpGate(host.name)
+                        tasks.create_task(_serve_http(host, setup, http_stop, gate), name="http")
+                        await _unless(stop, gate.started.wait())
                     await server.start(setup.listener)
                     setup.renewals.hand_to(server)
                     setup.tell(health.READY)
                     with health.watchdog(host, setup.tell):
-                        await _unless(stop, _look_after(host, setup))
+                        await _unless(stop, _look_after(host, setup, gate))
             finally:
                 setup.tell({"STOPPING": "1", "STATUS": "finishing calls"})
                 server.stop_accepting()
@@ -155,21 +159,21 @@ def time_for_calls_s(host: Host) -> float:
     return stop_timeout_s - min(MOST_FOR_HOOKS_S, SHARE_FOR_HOOKS * stop_timeout_s)
 
 
-async def _look_after(host: Host, setup: WorkerSetup) -> None:
+async def _look_after(host: Host, setup: WorkerSetup, gate: HttpGate | None) -> None:
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(health.watch_readiness(host, setup.tell), name="readiness")
+        tasks.create_task(health.watch_readiness(host, setup.tell, gate), name="readiness")
         tasks.create_task(health.watch_liveness(host), name="liveness")
         tasks.create_task(asyncio.Event().wait(), name="serving")
 
 
-async def _serve_http(host: Host, setup: WorkerSetup, stop: asyncio.Event) -> None:
+async def _serve_http(host: Host, setup: WorkerSetup, stop: asyncio.Event, gate: HttpGate) -> None:
     from dynamo_core.http import build_application, serve_http  # not every worker serves HTTP
 
     assert setup.http_listener is not None
     http = host.config.http
     application = build_application(host, http, title=host.name, app=setup.definition.app)
     grace_s = time_for_calls_s(host)
-    await serve_http(application, [setup.http_listener], http, stop=stop, grace_s=grace_s)
+    await serve_http(gate.before(application), [setup.http_listener], http, stop=stop, grace_s=grace_s)
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, object]) -> bool:

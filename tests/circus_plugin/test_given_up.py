@@ -15,6 +15,8 @@ from dynamo_core.errors import ServiceFailedError, ServiceUnavailableError, Work
 from dynamo_core.loader import load_graph
 from dynamo_core.provider.binding import run_graph
 
+from .http_for_tests import ask
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
@@ -70,20 +72,6 @@ async def state_of(arbiter: ArbiterHandle, service: str, state: str) -> None:
             await asyncio.sleep(0.005)
 
 
-async def ask(url: str, method: str = "POST") -> tuple[bytes, bytes]:
-    """Make one HTTP request; the answer's head and body."""
-    host, port = url.removeprefix("http://").split(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    body = b'{"text": "x"}'
-    head = f"{method} /echo HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
-    writer.write(f"{head}connection: close\r\n\r\n".encode() + body)
-    answer = await reader.read()
-    writer.close()
-    await writer.wait_closed()
-    found, _, rest = answer.partition(b"\r\n\r\n")
-    return found, rest
-
-
 async def url_of(arbiter: ArbiterHandle, service: str) -> str:
     url = (await arbiter.stats(service)).http_url
     assert url is not None
@@ -107,13 +95,11 @@ async def test_callers_of_a_service_that_is_down_for_long_learn_it_at_once(
                 ) as caught:
                     await call
                 assert caught.value.service == "Frail"
-            head, body = await ask(await url_of(arbiter, "Frail"))
-            none = await ask(await url_of(arbiter, "Frail"), "HEAD")
-        assert head.startswith(b"HTTP/1.1 503 ")
-        assert b"retry-after: " in head.lower()
-        assert json.loads(body)["kind"] == "ServiceUnavailableError"
-        assert none[0].startswith(b"HTTP/1.1 503 ")
-        assert not none[1]
+            answer = await ask(await url_of(arbiter, "Frail"), "/echo", {"text": "x"})
+            none = await ask(await url_of(arbiter, "Frail"), "/", method="HEAD")
+        assert (answer.status, none.status, none.body) == (503, 503, b"")
+        assert answer.headers["retry-after"]
+        assert json.loads(answer.body)["kind"] == "ServiceUnavailableError"
 
 
 @pytest.mark.parametrize("how", ["restart", "scale"])
@@ -134,9 +120,8 @@ async def test_a_service_that_was_given_up_comes_back_when_asked(
             await arbiter.scale("Frail", 1)
         async with asyncio.timeout(AT_ONCE_S):
             assert await arbiter.client("Top").echo("x") == "x"
-            head, body = await ask(await url_of(arbiter, "Frail"))
-        assert head.startswith(b"HTTP/1.1 200 ")
-        assert json.loads(body) == "x"
+            answer = await ask(await url_of(arbiter, "Frail"), "/echo", {"text": "x"})
+        assert (answer.status, json.loads(answer.body)) == (200, "x")
 
 
 async def test_a_worker_starts_beside_a_dependency_that_is_given_up(
@@ -196,8 +181,7 @@ async def test_a_service_of_no_workers_refuses_until_it_has_some(
         async with asyncio.timeout(AT_ONCE_S):
             with pytest.raises(ServiceUnavailableError, match="scaled to 0"):
                 await arbiter.client("Frail").echo("x")
-            head, _body = await ask(await url_of(arbiter, "Frail"))
+            assert (await ask(await url_of(arbiter, "Frail"), "/echo", {"text": "x"})).status == 503
             await arbiter.wait_ready()
-        assert head.startswith(b"HTTP/1.1 503 ")
         await arbiter.scale("Frail", 1)
         assert await arbiter.client("Frail").echo("x") == "x"

@@ -6,8 +6,9 @@ import asyncio
 import os
 import signal
 import time
+from pathlib import Path
 
-from dynamo_core import endpoint, liveness, readiness, service
+from dynamo_core import ServiceContext, api, endpoint, liveness, readiness, service
 
 
 @service(
@@ -58,3 +59,26 @@ class Patient:
         while time.monotonic() < end:
             pass
         return os.getpid()
+
+
+@service(workers=2, supervision={"readiness_interval_s": 0.05}, http={"port": 0})
+class Shop:
+    """Each worker is ready unless a file says no."""
+
+    context: ServiceContext
+
+    @readiness
+    def is_open(self) -> bool:
+        is_closed = Path(os.environ["SHOP_FOLDER"], f"closed-{self.context.slot}").exists()
+        if is_closed:
+            print("closed", flush=True)
+        return not is_closed
+
+    @api
+    async def slot(self) -> int:
+        return self.context.slot
+
+    @api
+    async def wait(self, seconds: float) -> int:
+        await asyncio.sleep(seconds)
+        return self.context.slot

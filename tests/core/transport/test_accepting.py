@@ -6,8 +6,11 @@ import asyncio
 import resource
 import socket
 import sys
+from collections.abc import Iterator
 
 import pytest
+
+from dynamo_core.accepting import Acceptor
 
 from .raw_for_tests import RawPeer
 from .serving_for_tests import calling, eventually, working
@@ -55,3 +58,66 @@ async def test_a_worker_without_descriptors_recovers(make_socket):
             for peer in peers:
                 peer.close()
             assert await call == 1
+
+
+class Queue:
+    """A listening socket with connections in its queue, and what acceptors that share it have taken."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self.listener = listener
+        self.taken: dict[str, int] = {}
+        self._open: list[socket.socket] = []
+
+    def accept(self, whose: str, *, is_shared: bool = False) -> Acceptor:
+        """Accept from it, beside others."""
+        self.taken[whose] = 0
+
+        def take(sock: socket.socket) -> None:
+            self._open.append(sock)
+            self.taken[whose] += 1
+
+        return Acceptor(self.listener.dup(), take, whose=whose, is_shared=is_shared)
+
+    def connect(self, count: int) -> None:
+        """Put so many connections into it."""
+        for _ in range(count):
+            sock = socket.socket()
+            self._open.append(sock)
+            sock.connect(self.listener.getsockname())
+
+    def close(self) -> None:
+        for sock in [*self._open, self.listener]:
+            sock.close()
+
+
+@pytest.fixture
+def queue() -> Iterator[Queue]:
+    found = Queue(socket.create_server(("127.0.0.1", 0), backlog=100))
+    yield found
+    found.close()
+
+
+async def test_a_burst_is_left_to_others_after_a_few(queue):
+    """A worker that runs at the moment does not take all of what all have in common."""
+    acceptor = queue.accept("one", is_shared=True)
+    queue.connect(40)
+    acceptor.start()
+    await eventually(lambda: queue.taken["one"])
+    assert queue.taken["one"] < 8
+    await eventually(lambda: queue.taken["one"] == 40)
+    acceptor.stop()
+
+
+async def test_who_is_reluctant_takes_what_others_leave(queue):
+    """Nothing while there is another one, and all of it when there is not."""
+    eager, reluctant = queue.accept("eager"), queue.accept("reluctant")
+    reluctant.is_reluctant = True
+    for each in (reluctant, eager):
+        each.start()
+    for number in range(1, 5):
+        queue.connect(5)
+        await eventually(lambda: queue.taken["eager"] == 5 * number)  # noqa: B023  # it is asked at once
+    eager.stop()
+    queue.connect(5)
+    await eventually(lambda: queue.taken["reluctant"] == 5)
+    reluctant.stop()

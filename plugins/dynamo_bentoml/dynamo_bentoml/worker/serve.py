@@ -15,6 +15,7 @@ from dynamo_bentoml.stand_in import StandInFacts, facts_of
 from dynamo_bentoml.worker.supervisor_line import SupervisorLine
 from dynamo_core.client import make_client
 from dynamo_core.http import serve_http
+from dynamo_core.http.gate import HttpGate
 from dynamo_core.transport import ServiceServer
 from dynamo_core.worker_kit import health
 from dynamo_core.worker_kit.peers import Peers
@@ -127,20 +128,27 @@ class Worker:
         grace_s = time_for_calls_s(host)
         try:
             async with asyncio.TaskGroup() as tasks:
-                if bootstrap.http_fd is not None:
-                    sockets = [adopt_socket(bootstrap.http_fd)]
-                    serving = serve_http(
-                        application, sockets, host.config.http, stop=http_stop, grace_s=grace_s
-                    )
-                    tasks.create_task(serving, name="http")
                 try:
                     if await _unless(self._stop, health.wait_ready(host, self._tell)):
-                        # Callers wait in the socket's queue; they must not come before READY.
+                        # Callers wait in the queues of the sockets; they must not come before READY.
+                        gate = None
+                        if bootstrap.http_fd is not None:
+                            gate = HttpGate(host.name)
+                            sockets = [adopt_socket(bootstrap.http_fd)]
+                            serving = serve_http(
+                                gate.before(application),
+                                sockets,
+                                host.config.http,
+                                stop=http_stop,
+                                grace_s=grace_s,
+                            )
+                            tasks.create_task(serving, name="http")
+                            await _unless(self._stop, gate.started.wait())
                         await server.start(listener)
                         self._renewals.hand_to(server)
                         self._tell(health.READY)
                         with health.watchdog(host, self._tell):
-                            await _unless(self._stop, self._look_after())
+                            await _unless(self._stop, self._look_after(gate))
                 finally:
                     server.stop_accepting()
                     server.go_away()
@@ -153,9 +161,10 @@ class Worker:
             await server.aclose()
             listener.close()
 
-    async def _look_after(self) -> None:
+    async def _look_after(self, gate: HttpGate | None) -> None:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(health.watch_readiness(self._hosted.host, self._tell), name="readiness")
+            watching = health.watch_readiness(self._hosted.host, self._tell, gate)
+            tasks.create_task(watching, name="readiness")
             tasks.create_task(health.watch_liveness(self._hosted.host), name="liveness")
             tasks.create_task(asyncio.Event().wait(), name="serving")
 
