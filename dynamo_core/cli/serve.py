@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import itertools
 import logging
 import os
@@ -22,6 +21,7 @@ from dynamo_core.cli.provider_option import choose_provider, provider_option
 from dynamo_core.cli.record_stream import show_errors_through, turn_into_records
 from dynamo_core.cli.serve_options import log_options, read_provider_options
 from dynamo_core.errors import EXIT_OK, ConfigError
+from dynamo_core.exposure import describe_exposure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -205,22 +205,9 @@ def _listen_where_told(ctx: click.Context, graph: ServiceGraph, request: ServeRe
 
 
 def _warn_of_wide_http(graph: ServiceGraph) -> None:
-    wide = [
-        f"{service.name} ({service.config.http.host})"
-        for service in graph.services
-        if service.serves_http and not is_loopback(service.config.http.host)
-    ]
-    if wide:
-        root = ", and this process runs as root" if os.geteuid() == 0 else ""
-        message(f"other machines can reach {', '.join(wide)} over HTTP{root}", kind="warning")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches *host*."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+    warning = describe_exposure((service, service.config) for service in graph.services)
+    if warning is not None:
+        message(warning, kind="warning")
 
 
 def _run(

@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
 from dynamo_core.errors import DynamoError
+from dynamo_core.exposure import describe_exposure
 from dynamo_core.module_loading import refuse_while_importing
 from dynamo_core.provider.blocking import BlockingServices
 from dynamo_core.provider.loop_thread import LoopThread, RunEndedError, refuse_on_loop
@@ -53,7 +54,11 @@ class RunContext:
             raise DynamoError("this run was entered already; call run_services() again for another one")
         refuse_while_importing("run_services()")  # a worker imports the script that started it
         self._was_used = True
-        return self._bind()
+        graph = self._bind()
+        warning = describe_exposure((service.definition, service.config) for service in graph.services)
+        if warning is not None:
+            logger.warning("%s", warning)
+        return graph
 
     async def __aenter__(self) -> RunningServices:
         self._context = self._manager.run_services(self._begin(), self._options)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from dynamo_core.cli.serve import is_loopback
 from dynamo_core.errors import EXIT_CONFIG, EXIT_DECLARATION, EXIT_PROVIDER, EXIT_USAGE
+from dynamo_core.exposure import is_loopback
 
 from ..provider.fake_site import FakeSite
 

@@ -7,8 +7,10 @@ import threading
 from types import SimpleNamespace
 from typing import Any
 
+import attrs
 import pytest
 
+from dynamo_core.definition import ApiRoute
 from dynamo_core.errors import DynamoError, HookError, ServiceNotFoundError
 from dynamo_core.provider import RunStatus
 from dynamo_core.provider.binding import bind_graph, run_graph, serve_graph
@@ -330,3 +332,18 @@ def test_events_reach_every_listener(target: FakeTarget, caplog: pytest.LogCaptu
     bound.emit(event)  # type: ignore[arg-type]  # only its kind is looked at
     assert heard == [event]
     assert "a listener failed to hear of ready" in caplog.text
+
+
+async def test_a_wide_bind_is_one_warning(target: FakeTarget, caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever opens services to other machines from a program is told as the command line tells it."""
+    for host, warnings in (("127.0.0.1", 0), ("0.0.0.0", 1), ("::", 1)):
+        caplog.clear()
+        definition = define()
+        api = attrs.evolve(definition.endpoints["echo"], api=ApiRoute(method="POST", path="/echo"))
+        definition = attrs.evolve(definition, endpoints={"echo": api})
+        definition.config.http = SimpleNamespace(host=host)
+        async with run_graph(target, graph(definition)):
+            pass
+        found = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+        assert len(found) == warnings
+        assert all(text.startswith(f"other machines can reach Echo ({host}) over HTTP") for text in found)
