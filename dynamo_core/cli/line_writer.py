@@ -11,6 +11,7 @@ import functools
 import io
 import logging
 import sys
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from dynamo_core.provider.status import LogLine
 
 CLOSE_TIMEOUT_S: Final = 1.0
+REMEMBERED_BATCHES: Final = 16
+"""Of lines: enough for the last ones of a worker that cannot start."""
+
 _MESSAGE_BYTES: Final = 500
 """What a message takes beside its text."""
 
@@ -44,6 +48,7 @@ class LineWriter:
 
     def __init__(self, *, most_bytes: int = MOST_BYTES) -> None:
         self._spool: Spool[Callable[[], None]] = Spool(_write, name="dynamo-messages", most_bytes=most_bytes)
+        self._latest: deque[Sequence[LogLine]] = deque(maxlen=REMEMBERED_BATCHES)
 
     def __enter__(self) -> LineWriter:
         return self
@@ -64,7 +69,17 @@ class LineWriter:
 
     def show_lines(self, lines: Sequence[LogLine]) -> None:
         """Write what workers wrote, to standard error: with a prefix for people, or as records."""
+        self._latest.append(lines)
         self._spool.put(functools.partial(write_lines, lines), size=size_of(lines), lines=len(lines))
+
+    def has_just_shown(self, service: str, slot: int | None, texts: Sequence[str]) -> bool:
+        """Whether *texts* of one worker are the last lines that people were shown, so that they need not see them twice."""
+        if record_stream() is not None:
+            return False
+        latest = [line for lines in self._latest for line in lines][-len(texts) :]
+        return [(service, slot, text) for text in texts] == [
+            (line.service, line.slot, line.text) for line in latest
+        ]
 
     def _put_message(self, write: Callable[[], None], size: int) -> None:
         self._spool.put(write, size=size + _MESSAGE_BYTES, is_rare=True)

@@ -20,7 +20,7 @@ from dynamo_core.cli.progress import ExpectedService, ServeProgress, SlowStartRe
 from dynamo_core.cli.provider_option import choose_provider, provider_option
 from dynamo_core.cli.record_stream import show_errors_through, turn_into_records
 from dynamo_core.cli.serve_options import log_options, read_provider_options
-from dynamo_core.errors import EXIT_OK, ConfigError
+from dynamo_core.errors import EXIT_OK, ConfigError, StartError
 from dynamo_core.exposure import describe_exposure
 
 if TYPE_CHECKING:
@@ -224,10 +224,15 @@ def _run(
             is_quiet=request.quiet,
         )
         target.hook_manager(is_strict=request.strict)  # here, so that extensions left out are told
-        with SlowStartReminder(progress.remind):
-            return serve_graph(
-                target, graph, options=options, listeners=[progress], show_lines=lines.show_lines
-            )
+        try:
+            with SlowStartReminder(progress.remind):
+                return serve_graph(
+                    target, graph, options=options, listeners=[progress], show_lines=lines.show_lines
+                )
+        except StartError as exc:
+            if exc.last_lines and lines.has_just_shown(exc.service, exc.slot, exc.last_lines):
+                exc.last_lines = ()
+            raise
 
 
 def _expect(service: Any) -> ExpectedService:

@@ -178,3 +178,14 @@ def test_options_are_checked() -> None:
     for wrong in ({"log_format": "xml"}, {"log_max_bytes": 1000}, {"log_keep": -1}, {"reload": "yes"}):
         with pytest.raises(ConfigError, match=next(iter(wrong))):
             target.read_options(wrong)
+
+
+def test_culprit_of_a_failed_start_is_heard_once(runs: Path, graphs: Path) -> None:
+    """Its last lines, just above, are not told again with the error; a program gets them with it."""
+    words = dynamo("serve", f"{graphs}/broken.py:RaisesInConstructor")
+    err = subprocess.run(words, check=False, capture_output=True, text=True).stderr
+    assert err.count("RuntimeError: the model is missing") == 1
+    assert err.rstrip().endswith("did not start: exited with status 1 before it was ready")
+    done = subprocess.run([*words, "--log-format", "json"], check=False, capture_output=True, text=True)
+    record = json.loads(done.stderr.splitlines()[-1])
+    assert record["last_lines"][-1] == "RuntimeError: the model is missing"

@@ -127,3 +127,18 @@ def test_records_are_messages(name: str, level: int, shown: str | None) -> None:
     if record.levelno >= handler.level:
         handler.handle(record)
     assert written == ([] if shown is None else [(shown, "it is up")])
+
+
+def test_what_was_shown_last_is_known() -> None:
+    """Lines of others after it, or another worker's, are something else."""
+
+    def batch(slot: int, *texts: str) -> list[LogLine]:
+        return [LogLine(service="A", slot=slot, stream="stderr", text=text, time="") for text in texts]
+
+    with LineWriter() as lines:
+        lines.show_lines(batch(0, "one", "two"))
+        lines.show_lines(batch(0, "three"))
+        assert lines.has_just_shown("A", 0, ("two", "three"))
+        assert not lines.has_just_shown("A", 1, ("two", "three"))
+        lines.show_lines(batch(1, "four"))
+        assert not lines.has_just_shown("A", 0, ("two", "three"))
