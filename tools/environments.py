@@ -78,8 +78,15 @@ ENVIRONMENTS: Final = {
         "bentoml.txt",
         later=("plugins/dynamo_circus",),
     ),
+    "bench": Environment(
+        ".venvs/bench",
+        (".[http,uvloop]", "plugins/dynamo_circus"),
+        ("build", "bench"),
+        "bench.txt",
+        later=("plugins/dynamo_bentoml",),
+    ),
 }
-REFRESHED: Final = ("dev", "circus-first")
+REFRESHED: Final = ("dev", "circus-first", "bench")
 """One environment for each file of constraints, with everything that the file pins."""
 
 

@@ -1,0 +1,33 @@
+"""What is called: the same few lines of work on every side."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from benchmarks.work import ITEM
+
+
+async def echo(value: dict[str, Any]) -> dict[str, Any]:
+    return value
+
+
+async def ready(count: int) -> AsyncIterator[str]:
+    for _ in range(count):
+        yield ITEM
+
+
+async def suspending(count: int) -> AsyncIterator[str]:
+    for _ in range(count):
+        await asyncio.sleep(0)
+        yield ITEM
+
+
+async def slow(count: int) -> AsyncIterator[str]:
+    for _ in range(count):
+        yield ITEM
+        await asyncio.sleep(0.005)
+
+
+STREAMS = {"ready": ready, "suspending": suspending, "slow": slow}
