@@ -232,7 +232,9 @@ class WorkerRun(RunningServices):
             channel = SlotChannel(found.name, run_id=self.run_id)
             self._channels[found.name] = channel
             self._clients[found.name] = make_client(found.inner, found.definition, channel, self._loop)
-            self._loop.call_soon_threadsafe(channel.set_members, self._crews[found.name].members)
+            crew = self._crews[found.name]
+            # what is known by then, which may be more than now
+            self._loop.call_soon_threadsafe(lambda: channel.set_members(crew.members))
         return self._clients[found.name]
 
     # --- inside ---

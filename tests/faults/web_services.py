@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import Any
 
-from services import SUPERVISION, Answer, note, noted
+from services import SUPERVISION, Answer, is_on, note, noted
 
-from dynamo_core import ServiceContext, api, depends, service
+from dynamo_core import (
+    ServiceContext,
+    api,
+    async_on_start,
+    depends,
+    endpoint,
+    on_shutdown,
+    readiness,
+    service,
+)
 
 
 @service(supervision=SUPERVISION, http={"port": 0})
@@ -44,4 +54,71 @@ class Gate:
     async def ask(self, call_id: str) -> Answer:
         with noted(call_id, self.context):
             pass
+        return Answer(call_id, self.context.slot, os.getpid())
+
+
+@service(supervision={**SUPERVISION, "max_failures": 3}, http={"port": 0})
+class Shaky:
+    """Cannot start while the switch ``shaky`` is on."""
+
+    context: ServiceContext
+
+    @async_on_start
+    async def begin(self) -> None:
+        if is_on("shaky"):
+            raise RuntimeError("no device")
+
+    @api(idempotent=True)
+    async def work(self, call_id: str) -> Answer:
+        with noted(call_id, self.context):
+            return Answer(call_id, self.context.slot, os.getpid())
+
+
+@service(supervision=SUPERVISION)
+class Lobby:
+    """Calls a service that may be down for good."""
+
+    context: ServiceContext
+    shaky = depends(Shaky)
+
+    @endpoint
+    async def work(self, call_id: str) -> Answer:
+        return await self.shaky.work(call_id)
+
+    @on_shutdown
+    def end(self) -> None:
+        note("lobby", "shutdown", self.context.slot)
+
+
+@service(supervision=SUPERVISION)
+class Street:
+    """Stands before the lobby, and takes its time to close."""
+
+    lobby = depends(Lobby)
+
+    @endpoint
+    async def work(self, call_id: str, hold_s: float = 0.0) -> Answer:
+        await asyncio.sleep(hold_s)
+        return await self.lobby.work(call_id)
+
+    @on_shutdown
+    async def end(self) -> None:
+        await asyncio.sleep(0.3)
+        note("street", "shutdown")
+
+
+@service(workers=2, supervision={**SUPERVISION, "readiness_interval_s": 0.1}, http={"port": 0})
+class Shop:
+    """A worker is not ready while the switch ``closed-SLOT`` is on."""
+
+    context: ServiceContext
+
+    @readiness
+    def is_open(self) -> bool:
+        return not is_on(f"closed-{self.context.slot}")
+
+    @api
+    async def work(self, call_id: str, hold_s: float = 0.02) -> Answer:
+        with noted(call_id, self.context):
+            await asyncio.sleep(hold_s)
         return Answer(call_id, self.context.slot, os.getpid())

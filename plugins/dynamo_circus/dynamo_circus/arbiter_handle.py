@@ -103,12 +103,14 @@ class ArbiterHandle(RunningServices):
             raise ServiceUnavailableError(found.name, "its run has ended")
         if found.name not in self._clients:
             channel = SlotChannel(found.name, run_id=self.run_id)
-            self._loop.call_soon_threadsafe(
-                channel.set_members, *self._supervisor.members.get(found.name, ((), ""))
-            )
             self._channels[found.name] = channel
+            self._loop.call_soon_threadsafe(self._tell_members, found.name)
             self._clients[found.name] = make_client(found.inner, found.definition, channel, self._loop)
         return self._clients[found.name]
+
+    def _tell_members(self, service: str) -> None:
+        """Let a channel know what is known by now: that may be more than when it was asked for."""
+        self.members_changed(service, *self._supervisor.members.get(service, ((), "")))
 
     # --- Circus's words ------------------------------------------------------------------------------------
 
