@@ -91,20 +91,40 @@ def make_model() -> Any:
     return Prompt(**ARGUMENT)
 
 
-async def measure(client: Any) -> dict[str, float | str]:
-    """Do all the work; gives a figure by the name of its row, or the error that a side met."""
-    await _in_flight(lambda: client.echo(ARGUMENT), most_calls=WARM_CALLS)
-    found: dict[str, float | str] = {}
+@attrs.define
+class Measured:
+    """What one start of a side has shown.
+
+    Attributes:
+        figures: By the name of their row.
+        failed: Calls that failed and all calls, by the name of their row, where any has failed.
+        errors: What kept a figure from being taken, or the last failure, by the name of the row.
+    """
+
+    figures: dict[str, float] = attrs.field(factory=dict)
+    failed: dict[str, tuple[int, int]] = attrs.field(factory=dict)
+    errors: dict[str, str] = attrs.field(factory=dict)
+
+
+async def measure(client: Any) -> dict[str, Any]:
+    """Do all the work; gives the fields of what it has shown."""
+    await _in_flight(lambda: client.echo(ARGUMENT), Measured(), RATE, most_calls=WARM_CALLS)
+    measured = Measured()
     for rows, work in _WORK:
         try:
-            figures = await work(client)
+            figures = await work(client, measured)
         except NotImplementedError:
             continue
         except Exception as exc:  # noqa: BLE001  # shown in the table
-            found.update(dict.fromkeys((row.name for row in rows), f"{type(exc).__name__}: {exc}"[:200]))
+            measured.errors.update(dict.fromkeys((row.name for row in rows), describe(exc)))
         else:
-            found.update(zip((row.name for row in rows), figures, strict=True))
-    return found
+            measured.figures.update(zip((row.name for row in rows), figures, strict=True))
+    return attrs.asdict(measured)
+
+
+def describe(exc: BaseException) -> str:
+    """One line that says what went wrong."""
+    return f"{type(exc).__name__}: {exc}".splitlines()[0][:200]
 
 
 # --- calls ---
@@ -121,42 +141,53 @@ async def _one_at_a_time(call: Callable[[], Awaitable[Any]], *, most_calls: int 
     return [each * 1e6 for each in sorted(times)]
 
 
-async def _in_flight(call: Callable[[], Awaitable[Any]], *, most_calls: int = MOST_CALLS) -> float:
-    """Calls a second with 64 at a time."""
-    done = 0
+async def _in_flight(
+    call: Callable[[], Awaitable[Any]], measured: Measured, row: Row, *, most_calls: int = MOST_CALLS
+) -> float:
+    """Good calls a second with 64 at a time; those that fail are counted."""
+    done = failed = 0
 
     async def caller() -> None:
-        nonlocal done
-        while done < most_calls and time.perf_counter() < end:
-            await call()
-            done += 1
+        nonlocal done, failed
+        while done + failed < most_calls and time.perf_counter() < end:
+            try:
+                await call()
+            except NotImplementedError:
+                raise
+            except Exception as exc:  # noqa: BLE001  # as above
+                failed += 1
+                measured.errors[row.name] = describe(exc)
+            else:
+                done += 1
 
     began = time.perf_counter()
     end = began + MOST_S
     await asyncio.gather(*(caller() for _ in range(IN_FLIGHT)))
+    if failed:
+        measured.failed[row.name] = (failed, failed + done)
     return done / (time.perf_counter() - began)
 
 
-async def _dicts(client: Client) -> list[float]:
+async def _dicts(client: Client, measured: Measured) -> list[float]:
     times = await _one_at_a_time(lambda: client.echo(ARGUMENT))
     return [statistics.median(times), times[len(times) * 99 // 100]]
 
 
-async def _models(client: Client) -> list[float]:
+async def _models(client: Client, measured: Measured) -> list[float]:
     model = make_model()
     return [statistics.median(await _one_at_a_time(lambda: client.echo_model(model)))]
 
 
-async def _dict_rate(client: Client) -> list[float]:
-    return [await _in_flight(lambda: client.echo(ARGUMENT))]
+async def _dict_rate(client: Client, measured: Measured) -> list[float]:
+    return [await _in_flight(lambda: client.echo(ARGUMENT), measured, RATE)]
 
 
-async def _model_rate(client: Client) -> list[float]:
+async def _model_rate(client: Client, measured: Measured) -> list[float]:
     model = make_model()
-    return [await _in_flight(lambda: client.echo_model(model))]
+    return [await _in_flight(lambda: client.echo_model(model), measured, MODEL_RATE)]
 
 
-async def _mebibyte(client: Client) -> list[float]:
+async def _mebibyte(client: Client, measured: Measured) -> list[float]:
     payload = bytes(MEBIBYTE)
     if await client.echo_bytes(payload) != payload:
         raise ValueError("other bytes came back")
@@ -183,19 +214,19 @@ async def _items_per_s(open_stream: Callable[[int], AsyncIterator[Any]], *, stre
     return rounds * streams * items / (time.perf_counter() - began)
 
 
-async def _ready(client: Client) -> list[float]:
+async def _ready(client: Client, measured: Measured) -> list[float]:
     return [await _items_per_s(client.ready, streams=1, items=ITEMS)]
 
 
-async def _suspending(client: Client) -> list[float]:
+async def _suspending(client: Client, measured: Measured) -> list[float]:
     return [await _items_per_s(client.suspending, streams=1, items=ITEMS)]
 
 
-async def _many(client: Client) -> list[float]:
+async def _many(client: Client, measured: Measured) -> list[float]:
     return [await _items_per_s(client.ready, streams=STREAMS, items=ITEMS_OF_EACH)]
 
 
-async def _first(client: Client) -> list[float]:
+async def _first(client: Client, measured: Measured) -> list[float]:
     times = []
     end = time.perf_counter() + MOST_S
     while len(times) < 150 and time.perf_counter() < end:
@@ -206,7 +237,7 @@ async def _first(client: Client) -> list[float]:
     return [statistics.median(times)]
 
 
-_WORK: tuple[tuple[tuple[Row, ...], Callable[[Any], Coroutine[Any, Any, list[float]]]], ...] = (
+_WORK: tuple[tuple[tuple[Row, ...], Callable[[Any, Measured], Coroutine[Any, Any, list[float]]]], ...] = (
     ((ONE_P50, ONE_P99), _dicts),
     ((MODEL_P50,), _models),
     ((RATE,), _dict_rate),

@@ -44,14 +44,14 @@ def is_ready() -> None:
     print("ready", flush=True)
 
 
-def print_figures(figures: dict[str, float | str]) -> None:
+def print_figures(figures: dict[str, Any]) -> None:
     """Tell the result."""
     print(json.dumps(figures))
 
 
 async def _measure(
     connect: Callable[[str], AbstractAsyncContextManager[Any]], path: str
-) -> dict[str, float | str]:
+) -> dict[str, Any]:
     async with connect(path) as client:
         return await measure(client)
 

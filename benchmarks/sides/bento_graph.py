@@ -1,0 +1,94 @@
+"""The graph that is measured on BentoML, served by ``bentoml serve``: written for BentoML, as its users do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable
+from typing import Any
+
+import bentoml
+
+from benchmarks.models import Prompt
+from benchmarks.pinning import pin_callee, pin_caller
+from benchmarks.work import ITEM, measure
+
+
+@bentoml.service(workers=1, traffic={"timeout": 120}, logging={"access": {"enabled": False}})
+class Backend:
+    def __init__(self) -> None:
+        pin_callee()
+
+    @bentoml.api
+    async def echo(self, value: dict[str, Any]) -> dict[str, Any]:
+        return value
+
+    @bentoml.api
+    async def echo_model(self, value: Prompt) -> Prompt:
+        return value
+
+    @bentoml.api
+    async def ready(self, count: int) -> AsyncIterator[str]:
+        for _ in range(count):
+            yield ITEM
+
+    @bentoml.api
+    async def suspending(self, count: int) -> AsyncIterator[str]:
+        for _ in range(count):
+            await asyncio.sleep(0)
+            yield ITEM
+
+    @bentoml.api
+    async def slow(self, count: int) -> AsyncIterator[str]:
+        for _ in range(count):
+            yield ITEM
+            await asyncio.sleep(0.005)
+
+
+class Client:
+    """A client; what BentoML gives for a dependency takes arguments by name."""
+
+    def __init__(self, backend: Any) -> None:
+        self._backend = backend
+
+    def echo(self, value: Any) -> Awaitable[Any]:
+        return self._backend.to_async.echo(value=value)  # type: ignore[no-any-return]
+
+    def echo_model(self, value: Any) -> Awaitable[Any]:
+        return self._backend.to_async.echo_model(value=value)  # type: ignore[no-any-return]
+
+    def echo_bytes(self, value: bytes) -> Awaitable[bytes]:
+        raise NotImplementedError
+
+    def ready(self, count: int) -> AsyncIterator[str]:
+        return _items(self._backend.to_async.ready(count=count))
+
+    def suspending(self, count: int) -> AsyncIterator[str]:
+        return _items(self._backend.to_async.suspending(count=count))
+
+    async def slow(self, count: int) -> AsyncIterator[str]:
+        async for item in self._backend.to_async.slow(count=count):
+            yield item
+
+
+async def _items(chunks: AsyncIterator[str]) -> AsyncIterator[str]:
+    """The items of a stream: BentoML's client gives what each read has brought, wherever that ends."""
+    left = 0
+    async for chunk in chunks:
+        left += len(chunk)
+        while left >= len(ITEM):
+            left -= len(ITEM)
+            yield ITEM
+
+
+@bentoml.service(workers=1, traffic={"timeout": 120}, logging={"access": {"enabled": False}})
+class Frontend:
+    backend = bentoml.depends(Backend)
+
+    def __init__(self) -> None:
+        pin_caller()
+
+    @bentoml.api
+    async def measure(self) -> str:
+        """Do all the work from here."""
+        return json.dumps(await measure(Client(self.backend)))
