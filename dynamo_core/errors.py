@@ -223,9 +223,11 @@ class ProviderNotFoundError(ProviderError):
 
     def __init__(self, name: str, *, source: str, installed: Sequence[str]) -> None:
         found = ", ".join(sorted(installed)) or "none"
+        distribution, _, plain = name.rpartition(":")
+        usual = f"'pip install {distribution}'" if distribution else f"often 'pip install dynamo-{plain}'"
         super().__init__(
             f"no provider is named {name!r} (from {source}); installed: {found}; "
-            f"install the distribution that offers it (often 'pip install dynamo-{name}'), or name another one"
+            f"install the distribution that offers it ({usual}), or name another one"
         )
         self.name = name
         self.source = source
@@ -285,7 +287,10 @@ class ManifestError(ProviderError):
     """A provider's ``dynamo-provider.toml`` is missing or wrong."""
 
     def __init__(self, name: str, *, distribution: str, message: str) -> None:
-        super().__init__(f"manifest of provider {name!r} ({distribution}): {message}")
+        super().__init__(
+            f"manifest of provider {name!r} ({distribution}): {message}; upgrade {distribution}, or mend the file "
+            "('dynamo providers schema' prints its form)"
+        )
         self.name = name
         self.distribution = distribution
 
@@ -296,7 +301,7 @@ class ContractMismatchError(ProviderError):
     def __init__(self, name: str, *, distribution: str, wanted: str, offered: str, upgrade: str) -> None:
         super().__init__(
             f"provider {name!r} of {distribution} works with contract {wanted}, this dynamo-core offers "
-            f"{offered}: upgrade {upgrade}"
+            f"{offered}: upgrade {upgrade} with 'python -m pip install --upgrade {upgrade}'"
         )
         self.name = name
         self.distribution = distribution
@@ -317,7 +322,7 @@ class ProviderNotAllowedError(ProviderError):
     def __init__(self, name: str, *, distribution: str, source: str, entry: str) -> None:
         super().__init__(
             f"provider {name!r} of {distribution} may not be loaded: {entry!r} is not on the allow list "
-            f"(from {source})"
+            f"(from {source}); add it there to allow it"
         )
         self.name = name
         self.distribution = distribution
@@ -349,6 +354,25 @@ class HookError(ProviderError):
         self.provider = provider
         self.hook = hook
         self.message = message
+
+
+class BrokenExtensionError(ProviderError):
+    """An extension cannot be used; it is left out, or ends the command where that is to be strict.
+
+    Attributes:
+        name: Its name.
+        distribution: The distribution that offers it.
+        cause: What is wrong with it.
+    """
+
+    def __init__(self, name: str, *, distribution: str, cause: str) -> None:
+        super().__init__(
+            f"extension {name!r} of {distribution} is broken: {cause}; "
+            f"mend or uninstall it, or leave it out with DYNAMO_DISABLE_PLUGINS={name}"
+        )
+        self.name = name
+        self.distribution = distribution
+        self.cause = cause
 
 
 class UnsupportedOperationError(ProviderError):

@@ -9,17 +9,20 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from dynamo_core.provider.importing import mend_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dynamo_core.provider.discovery import ProviderCandidate
+    from dynamo_core.provider.discovery import InstalledEntryPoint, ProviderCandidate
 
 CHECK_TIMEOUT_S: Final = 10.0
 CHECKS_AT_ONCE: Final = 4
+
+Kind = Literal["provider", "provider, closely", "extension"]
+"""What is tried out, and how."""
 
 # The child takes over this process's import path before it imports anything of ours.
 _CHILD: Final = (
@@ -76,6 +79,25 @@ def check_providers(
         return list(pool.map(lambda candidate: _check(candidate, timeout_s), candidates))
 
 
+def check_extensions(
+    extensions: Sequence[InstalledEntryPoint], *, timeout_s: float = CHECK_TIMEOUT_S
+) -> list[Fault | None]:
+    """Import and build each extension in a process of its own, and see whether its hooks fit; a few at a time.
+
+    Args:
+        extensions: Installed extensions.
+        timeout_s: Seconds each may take; then its process is killed.
+
+    Returns:
+        For each, why it does not work; None when it does.
+    """
+    if not extensions:
+        return []
+    with ThreadPoolExecutor(min(CHECKS_AT_ONCE, len(extensions)), thread_name_prefix="check") as pool:
+        answers = pool.map(lambda found: _ask(found, timeout_s, kind="extension"), extensions)
+        return [answer if isinstance(answer, Fault) else None for answer in answers]
+
+
 def examine_provider(candidate: ProviderCandidate, *, timeout_s: float = CHECK_TIMEOUT_S) -> list[Finding]:
     """Import one provider in a process of its own, and take a closer look at its hooks, options and manifest.
 
@@ -86,7 +108,7 @@ def examine_provider(candidate: ProviderCandidate, *, timeout_s: float = CHECK_T
     Returns:
         What is wrong with it, errors first; empty when nothing is.
     """
-    answer = _ask(candidate, timeout_s, is_close=True)
+    answer = _ask(candidate, timeout_s, kind="provider, closely")
     if isinstance(answer, Fault):
         return [Finding("error", answer.cause, answer.remedy)]
     return [Finding(*finding) for finding in answer["findings"]]
@@ -97,14 +119,16 @@ def _check(candidate: ProviderCandidate, timeout_s: float) -> Fault | None:
     return answer if isinstance(answer, Fault) else None
 
 
-def _ask(candidate: ProviderCandidate, timeout_s: float, *, is_close: bool = False) -> dict[str, Any] | Fault:
+def _ask(
+    candidate: ProviderCandidate | InstalledEntryPoint, timeout_s: float, *, kind: Kind = "provider"
+) -> dict[str, Any] | Fault:
     request = {
         "path": sys.path,
         "name": candidate.name,
         "value": candidate.value,
         "distribution": candidate.distribution,
         "version": candidate.version,
-        "is_close": is_close,
+        "kind": kind,
     }
     process = subprocess.Popen(  # this interpreter, on our own text
         [sys.executable, "-c", _CHILD],

@@ -78,12 +78,12 @@ def _of_candidate(candidate: ProviderCandidate) -> Iterator[Complaint]:
         yield _left_out(candidate.distribution, str(problem))
     elif problem is not None:
         kind = "manifest" if isinstance(problem, ManifestError) else "name"
-        yield Complaint(kind, subject, str(problem), _reinstall(candidate.distribution))
+        yield Complaint(kind, subject, str(problem), plain_command(candidate.distribution))
     elif candidate.manifest is not None:
         grade = read_grade(candidate.manifest, candidate.version)
         if grade is not None and grade.stale:
             what = f"its grade {grade.grade} is stale: {'; '.join(grade.stale)}"
-            command = f"dynamo providers test {candidate.name}"
+            command = f"dynamo providers test {candidate.name} --record"
             yield Complaint("stale-grade", subject, what, command, is_error=False)
 
 
@@ -97,7 +97,8 @@ def _left_out(distribution: str, what: str) -> Complaint:
     return Complaint("not-allowed", distribution, what, f"{PIP} uninstall {distribution}", is_error=False)
 
 
-def _reinstall(distribution: str) -> str:
+def plain_command(distribution: str) -> str:
+    """What to type when a distribution does not work, and nothing else."""
     return mend_command(distribution).removeprefix("mend it with ").strip("'")
 
 

@@ -6,35 +6,21 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from dynamo_core import environment
-from dynamo_core.errors import BrokenProviderError, ConfigError, HookError, ProviderError
+from dynamo_core.errors import BrokenExtensionError, BrokenProviderError, ConfigError, HookError
 from dynamo_core.provider.allowing import find_allow_list
 from dynamo_core.provider.discovery import EXTENSIONS_GROUP, InstalledEntryPoint, discover_extensions
+from dynamo_core.provider.hookspecs import hookimpl
 from dynamo_core.provider.importing import describe, import_entry_point
-from dynamo_core.provider.manager import Extension
+from dynamo_core.provider.manager import Extension, HookManager
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from dynamo_core.provider.manager import HookManager
-
 logger = logging.getLogger(__name__)
 
 _YES: Final = ("1", "true", "yes", "on")
 _NO: Final = ("", "0", "false", "no", "off")
-
-
-class BrokenExtensionError(ProviderError):
-    """An installed extension cannot be used; it is left out, or ends the command where that is to be strict."""
-
-    def __init__(self, name: str, *, distribution: str, cause: str) -> None:
-        super().__init__(
-            f"extension {name!r} of {distribution} is broken: {cause}; "
-            f"mend or uninstall it, or leave it out with {environment.DISABLE_PLUGINS}={name}"
-        )
-        self.name = name
-        self.distribution = distribution
-        self.cause = cause
 
 
 def add_extensions(
@@ -100,6 +86,31 @@ def is_on(environ: Mapping[str, str], variable: str) -> bool:
     if text in _YES or text in _NO:
         return text in _YES
     raise ConfigError(f"{variable} must be one of {', '.join((*_YES, *_NO[1:]))}, got {environ[variable]!r}")
+
+
+class _Nobody:
+    """Hooks of no provider."""
+
+    @hookimpl
+    def create_service(self) -> None: ...
+
+    @hookimpl
+    def create_dependency(self) -> None: ...
+
+    @hookimpl
+    def run_services(self) -> None: ...
+
+    @hookimpl
+    def serve_services(self) -> None: ...
+
+
+def try_extension(found: InstalledEntryPoint) -> None:
+    """Import one extension and see whether its hooks fit; for a process that is there for that.
+
+    Raises:
+        BrokenExtensionError: It cannot be imported, built or registered.
+    """
+    _add(HookManager("nobody", _Nobody()), found)
 
 
 def _add(manager: HookManager, found: InstalledEntryPoint) -> None:

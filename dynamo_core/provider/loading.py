@@ -52,7 +52,7 @@ def load_provider(candidate: ProviderCandidate) -> DeploymentTarget:
 
 def _check_class(loaded: object, candidate: ProviderCandidate) -> type[DeploymentTarget]:
     if not isinstance(loaded, type) or not issubclass(loaded, DeploymentTarget):
-        what = loaded.__qualname__ if isinstance(loaded, type) else f"a {type(loaded).__name__}"
+        what = loaded.__qualname__ if isinstance(loaded, type) else f"of type {type(loaded).__name__}"
         raise_broken(
             candidate, f"{candidate.value} is {what}, no subclass of dynamo_core.provider.DeploymentTarget"
         )

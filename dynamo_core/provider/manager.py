@@ -10,14 +10,16 @@ from __future__ import annotations
 import difflib
 import inspect
 import logging
+import traceback
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pluggy
 
-from dynamo_core.errors import HookError, UnsupportedOperationError
+from dynamo_core.errors import BrokenExtensionError, DynamoError, HookError, UnsupportedOperationError
 from dynamo_core.provider.building import BuiltArtifact
 from dynamo_core.provider.hookspecs import EVENT_HOOK, HOOK_NAMES, PROJECT, REQUIRED_HOOKS, ProviderHooks
+from dynamo_core.provider.importing import describe
 from dynamo_core.provider.interfaces import DependencyInterface, RunningServices, ServiceInterface
 from dynamo_core.provider.outline import RunOutline
 
@@ -61,6 +63,7 @@ class HookManager:
 
     def __init__(self, provider: str, hooks: object, extensions: Sequence[Extension] = ()) -> None:
         self.provider = provider
+        self._deaf: set[str] = set()
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(ProviderHooks)
         self._register(provider, hooks)
@@ -107,7 +110,7 @@ class HookManager:
         Raises:
             HookError: The hook returned something else.
         """
-        result = self._manager.hook.create_service(definition=definition, config=config, options=options)
+        result = self._call("create_service", definition=definition, config=config, options=options)
         if not isinstance(result, ServiceInterface):
             raise self._wrong("create_service", result, "a ServiceInterface")
         return result
@@ -120,7 +123,7 @@ class HookManager:
         Raises:
             HookError: The hook returned something else.
         """
-        result = self._manager.hook.create_dependency(definition=definition, on=on, options=options)
+        result = self._call("create_dependency", definition=definition, on=on, options=options)
         if not isinstance(result, DependencyInterface):
             raise self._wrong("create_dependency", result, "a DependencyInterface")
         return result
@@ -133,7 +136,7 @@ class HookManager:
         Raises:
             HookError: The hook returned something else.
         """
-        result = self._manager.hook.run_services(services=services, options=options)
+        result = self._call("run_services", services=services, options=options)
         if not isinstance(result, AbstractAsyncContextManager):
             raise self._wrong("run_services", result, "an async context manager of RunningServices")
         return result
@@ -157,7 +160,7 @@ class HookManager:
         Raises:
             HookError: The hook returned something else.
         """
-        result = self._manager.hook.serve_services(services=services, options=options)
+        result = self._call("serve_services", services=services, options=options)
         if not isinstance(result, int) or isinstance(result, bool):
             raise self._wrong("serve_services", result, "an exit code")
         return result
@@ -169,7 +172,7 @@ class HookManager:
             UnsupportedOperationError: The provider cannot say.
             HookError: The hook returned something else.
         """
-        result = self._manager.hook.outline_services(services=services, options=options)
+        result = self._call("outline_services", services=services, options=options)
         if result is None:
             raise UnsupportedOperationError(
                 self.provider, "outline a run (--plan)", "it does not implement the hook outline_services"
@@ -185,7 +188,7 @@ class HookManager:
             UnsupportedOperationError: The provider does not implement it.
             HookError: The hook returned something else.
         """
-        result = self._manager.hook.build_services(services=services, request=request, options=options)
+        result = self._call("build_services", services=services, request=request, options=options)
         if result is None:
             raise UnsupportedOperationError(
                 self.provider, "build anything", "it does not implement the hook build_services"
@@ -195,12 +198,49 @@ class HookManager:
         return result
 
     def emit(self, event: ServiceEvent) -> None:
-        """Tell every plugin of an event; what one of them raises is logged, and the others hear it all the same."""
+        """Tell every plugin of an event; one that raises is named once and hears no more, the others do all the same."""
         for implementation in self._manager.hook.on_service_event.get_hookimpls():
+            name = implementation.plugin_name
+            if name in self._deaf:
+                continue
             try:
                 implementation.function(*(event for _ in implementation.argnames))
-            except Exception:
-                logger.exception("%s failed to hear of %s", implementation.plugin_name, event.kind)
+            except Exception as exc:  # a plugin's code
+                self._deaf.add(name)
+                logger.error(
+                    "%s raised %s when told of %r; it is told of nothing more",
+                    name,
+                    describe(exc),
+                    event.kind,
+                )
+                logger.debug("where %s raised it", name, exc_info=exc)
+
+    def _call(self, hook: str, **arguments: Any) -> Any:
+        """Call a hook, with every extension around it.
+
+        Raises:
+            BrokenExtensionError: An extension raised what is none of this project's errors.
+        """
+        try:
+            return getattr(self._manager.hook, hook)(**arguments)
+        except DynamoError:
+            raise
+        except Exception as exc:
+            name = self._find_raising(hook, exc)
+            if name in {"", self.provider}:
+                raise
+            distribution, _, plain = name.rpartition(":")
+            cause = f"hook {hook!r}: it raised {describe(exc)}"
+            raise BrokenExtensionError(plain, distribution=distribution, cause=cause) from exc
+
+    def _find_raising(self, hook: str, exc: Exception) -> str:
+        """The plugin in whose implementation *exc* was raised, which is the innermost; empty when it was in none."""
+        owners = {
+            getattr(inspect.unwrap(each.function), "__code__", None): each.plugin_name
+            for each in self._manager.hook.__dict__[hook].get_hookimpls()
+        }
+        frames = [frame.f_code for frame, _ in traceback.walk_tb(exc.__traceback__)]
+        return next((owners[code] for code in reversed(frames) if code in owners), "")
 
     def _wrong(self, hook: str, result: object, wanted: str) -> HookError:
         around = [each.plugin_name for each in self._manager.hook.__dict__[hook].get_hookimpls()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import tomllib
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PROJECT_FILE: Final = "pyproject.toml"
+
+_KEYS: Final = ("allow", "provider")
 
 
 class ProjectSettings(NamedTuple):
@@ -46,7 +49,7 @@ def read_project_settings(path: Path) -> ProjectSettings:
     """``[tool.dynamo]`` of one ``pyproject.toml``.
 
     Raises:
-        ConfigError: The file cannot be read, or a value is of the wrong type.
+        ConfigError: The file cannot be read, or has an unknown key or a value of the wrong type.
     """
     try:
         data = tomllib.loads(path.read_text("utf-8"))
@@ -58,6 +61,9 @@ def read_project_settings(path: Path) -> ProjectSettings:
     section = section.get("dynamo", {}) if isinstance(section, dict) else {}
     if not isinstance(section, dict):
         raise ConfigError(f"{path}: tool.dynamo must be a table, got {section!r}")
+    unknown = [_unknown(path, key) for key in section if key not in _KEYS]
+    if unknown:  # a misspelt allow list would allow everything
+        raise ConfigError(*unknown)
     provider = section.get("provider")
     if provider is not None and not isinstance(provider, str):
         raise ConfigError(f"{path}: tool.dynamo.provider must be a text, got {provider!r}")
@@ -65,6 +71,12 @@ def read_project_settings(path: Path) -> ProjectSettings:
     if allow is not None and not (isinstance(allow, list) and all(isinstance(each, str) for each in allow)):
         raise ConfigError(f"{path}: tool.dynamo.allow must be a list of texts, got {allow!r}")
     return ProjectSettings(path, provider, None if allow is None else tuple(allow))
+
+
+def _unknown(path: Path, key: str) -> str:
+    nearest = difflib.get_close_matches(key, _KEYS, 1)
+    hint = f", did you mean {nearest[0]!r}?" if nearest else f" (keys: {', '.join(_KEYS)})"
+    return f"{path}: tool.dynamo has no key {key!r}{hint}"
 
 
 def settings_of_project(cwd: Path) -> ProjectSettings | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from dynamo_core import environment
 from dynamo_core.errors import (
     AmbiguousProviderError,
+    ConfigError,
     DuplicateProviderError,
     DynamoError,
     ProviderNotAllowedError,
@@ -73,10 +74,14 @@ class Selection(NamedTuple):
         """What the user should be told in one line, if anything."""
         if self.candidate is None or self.source != SOURCE_NOTHING_ELSE:
             return None
-        return (
-            f"no provider is installed: {self.candidate.name!r} runs everything in this one process; "
-            "for supervised processes: pip install dynamo-circus"
-        )
+        left_out = [row.candidate.name for row in self.rows if not _is_allowed(row.candidate)]
+        what, remedy = "no provider is installed", "for supervised processes: pip install dynamo-circus"
+        if left_out:
+            what, remedy = (
+                f"the allow list leaves out {', '.join(left_out)}",
+                "'dynamo providers explain' says more",
+            )
+        return f"{what}: {self.candidate.name!r} runs everything in this one process; {remedy}"
 
 
 class _Choice(NamedTuple):
@@ -140,7 +145,11 @@ def explain_selection(
             chosen, source = _choose_unasked(found)
         else:
             chosen = _choose_asked(choice.request, choice.source, found)
+    except ConfigError as exc:  # nobody can tell what may be loaded
+        unknown = "nothing is chosen while the settings are wrong"
+        return Selection(None, "", tuple(ExplanationRow(each, False, unknown) for each in found), exc)
     except DynamoError as exc:
+        source = getattr(exc, "source", source)
         return Selection(None, source, _explain(None, source, found), exc)
     return Selection(chosen, source, _explain(chosen, source, found), chosen.problem)
 

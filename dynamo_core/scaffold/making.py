@@ -56,7 +56,12 @@ class NewProvider:
                 f"a provider's name must fit {NAME_PATTERN} and end in a letter or digit, got {name!r}"
             )
         plain = re.sub(r"[-_]+", "_", name)
-        return cls(name=name, distribution=f"dynamo-{plain.replace('_', '-')}", package=f"dynamo_{plain}")
+        made = cls(name=name, distribution=f"dynamo-{plain.replace('_', '-')}", package=f"dynamo_{plain}")
+        if made.package == __package__.partition(".")[0]:
+            raise ConfigError(
+                f"a provider cannot be named {name!r}: its package would be {made.package!r} itself"
+            )
+        return made
 
     @property
     def values(self) -> Mapping[str, str]:

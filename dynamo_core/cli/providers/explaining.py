@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from dynamo_core.cli.console import message, write, write_json, write_table
 from dynamo_core.cli.provider_option import explain_choice, provider_option
 from dynamo_core.cli.providers.states import State, find_states, json_option, row_data, shown_name
+from dynamo_core.provider.naming import DEFAULT_PROVIDER
+from dynamo_core.provider.selection import SOURCE_DEFAULT, SOURCE_NOTHING_ELSE, SOURCE_ONLY_ONE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dynamo_core.provider.selection import Selection
+
+
+_BY_WHAT_IS_THERE: Final = {
+    SOURCE_DEFAULT: f"nothing was asked for, and {DEFAULT_PROVIDER!r} is the default",
+    SOURCE_ONLY_ONE: "nothing was asked for, and it is the only one installed",
+    SOURCE_NOTHING_ELSE: "nothing was asked for, and nothing else can be used",
+}
 
 
 @click.command("explain", short_help="Say which provider is used, and why no other.")
@@ -43,9 +52,8 @@ def _write_explanation(selection: Selection, states: Mapping[str, State]) -> Non
         write("chosen: none")
     else:
         candidate = selection.candidate
-        write(
-            f"chosen: {candidate.name} ({candidate.distribution} {candidate.version}), by {selection.source}"
-        )
+        write(f"chosen: {candidate.name} ({candidate.distribution} {candidate.version})")
+        write(f"decided by: {_BY_WHAT_IS_THERE.get(selection.source, selection.source)}")
     if selection.rows:
         write("")
         rows = [
@@ -53,14 +61,23 @@ def _write_explanation(selection: Selection, states: Mapping[str, State]) -> Non
                 "*" if row.is_chosen else "",
                 shown_name(row.candidate.name),
                 row.candidate.distribution,
-                str(states[row.candidate.qualified_name]),
+                states[row.candidate.qualified_name].state,
                 row.reason,
             )
             for row in selection.rows
         ]
         write_table(("", "NAME", "DISTRIBUTION", "STATE", "WHY"), rows)
+        _write_causes(selection, states)
     if selection.notice is not None:
         message(selection.notice, kind="note")
+
+
+def _write_causes(selection: Selection, states: Mapping[str, State]) -> None:
+    """What is wrong with each, below the table: in it, nobody could read the reasons any more."""
+    for row in selection.rows:
+        state = states[row.candidate.qualified_name]
+        if state.told:
+            write(f"\n{row.candidate.qualified_name} is {state.state}:\n  {state.told}")
 
 
 def _explanation_data(selection: Selection, states: Mapping[str, State]) -> dict[str, object]:

@@ -29,6 +29,8 @@ def list_providers(ctx: click.Context, check: bool, as_json: bool, provider: str
     """
     selection = explain_choice(ctx, provider)
     states = find_states(selection, check=check)
+    if selection.candidate is None and selection.problem is not None and selection.rows:
+        message(f"none of them would be used: {selection.problem}", kind="warning")
     if as_json:
         write_json([row_data(row, states[row.candidate.qualified_name]) for row in selection.rows])
         return

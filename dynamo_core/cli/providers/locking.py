@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from dynamo_core.cli.console import write, write_json
+from dynamo_core.cli.console import message, write, write_json
 from dynamo_core.cli.providers.states import json_option
 from dynamo_core.errors import EXIT_CHECK_FAILED, EXIT_OK
 from dynamo_core.provider.lockfile import LOCK_FILE, compare_locks, make_lock, read_lock, write_lock
@@ -45,4 +45,6 @@ def verify(file: Path, as_json: bool) -> int:
         write(f"everything is as {file} has it")
     for difference in () if as_json else differences:
         write(str(difference))
+    if differences:
+        message(f"if that is as it should be: dynamo providers lock {file}", kind="note")
     return EXIT_CHECK_FAILED if differences else EXIT_OK

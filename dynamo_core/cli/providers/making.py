@@ -8,6 +8,7 @@ import click
 
 from dynamo_core.cli.console import message, write, write_json
 from dynamo_core.cli.providers.states import json_option
+from dynamo_core.provider.discovery import discover_providers
 from dynamo_core.scaffold.making import NewProvider, make_project
 
 
@@ -28,6 +29,13 @@ def new(name: str, into: Path | None, as_json: bool) -> None:
     which is where another runtime goes.
     """
     provider = NewProvider.named(name)
+    for found in discover_providers():
+        if found.name == name:
+            message(
+                f"{found.distribution} offers a provider of that name already; where both are installed, each must be "
+                f"asked for as DISTRIBUTION:{name}",
+                kind="warning",
+            )
     folder = into or Path(provider.distribution)
     written = [str(path.relative_to(folder)) for path in make_project(provider, folder)]
     if as_json:

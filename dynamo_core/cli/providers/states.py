@@ -37,9 +37,13 @@ class State:
         self.remedy = remedy
         self.is_checked = is_checked
 
+    @property
+    def told(self) -> str:
+        """Cause and remedy in one line; empty when all is well."""
+        return "; ".join(part for part in (self.cause, self.remedy) if part)
+
     def __str__(self) -> str:
-        told = "; ".join(part for part in (self.cause, self.remedy) if part)
-        return f"{self.state}: {told}" if told else self.state
+        return f"{self.state}: {self.told}" if self.told else self.state
 
 
 def find_states(selection: Selection, *, check: bool) -> dict[str, State]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +19,8 @@ from dynamo_core.testing.conformance.runner import KIT_TIMEOUT_S, KitOptions, ru
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from dynamo_core.provider.discovery import ProviderCandidate
 
 _file = click.Path(path_type=Path, dir_okay=False)
 
@@ -62,6 +65,7 @@ def test(**params: Any) -> int:
     """
     request = TestRequest(**params)
     candidate = find_sound(request.name)
+    targets = _find_targets(request, candidate)
     message(f"testing {candidate.name} ({candidate.distribution} {candidate.version})", kind="note")
     run = run_kit(
         candidate.qualified_name,
@@ -72,19 +76,33 @@ def test(**params: Any) -> int:
             timeout_s=request.timeout_s,
         ),
     )
-    report = make_report(candidate, run.outcomes)
-    if request.report is not None:
-        _write_report(request.report, report)
-    if request.record:
-        assert candidate.manifest is not None, "find_sound() gives none without"
-        if request.keyword:
-            raise click.UsageError("--record needs the whole kit: leave out -k")
-        _write_report(candidate.manifest.path.with_name(REPORT_FILE), report)
+    report = make_report(candidate, run.outcomes, is_whole=not request.keyword)
+    for target in targets:
+        _write_report(target, report)
     if request.as_json:
         write_json(report)
     else:
         _show(report, is_whole=not request.keyword)
     return EXIT_CHECK_FAILED if report["failures"] else EXIT_OK
+
+
+def _find_targets(request: TestRequest, candidate: ProviderCandidate) -> list[Path]:
+    """Files for the report, of which it is known that they can be written, before the kit takes its minutes.
+
+    Raises:
+        click.UsageError: A part of the kit is to be recorded.
+        ConfigError: A file cannot be written.
+    """
+    if request.record and request.keyword:
+        raise click.UsageError("--record needs the whole kit: leave out -k")
+    targets = [] if request.report is None else [request.report]
+    if request.record:
+        assert candidate.manifest is not None, "find_sound() gives none without"
+        targets.append(candidate.manifest.path.with_name(REPORT_FILE))
+    for path in [*targets, *([] if request.junit is None else [request.junit])]:
+        if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
+            raise ConfigError(f"{path} cannot be written: its folder is missing, or is not yours to write in")
+    return targets
 
 
 def _write_report(path: Path, report: Mapping[str, Any]) -> None:

@@ -62,12 +62,15 @@ TESTED: Final = (
 """Capabilities whose claims the kit tests; of the others it tests that refused is refused and ignored does no harm."""
 
 
-def make_report(candidate: ProviderCandidate, outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """The report of a run of the whole kit.
+def make_report(
+    candidate: ProviderCandidate, outcomes: Sequence[Outcome], *, is_whole: bool = True
+) -> dict[str, Any]:
+    """The report of a run of the kit.
 
     Args:
         candidate: The provider that was tested.
         outcomes: How every test ended.
+        is_whole: Whether all of the kit was to run; a part of it gives no grade.
     """
     manifest = candidate.manifest
     assert manifest is not None, "a provider without a manifest is not tested"
@@ -79,8 +82,8 @@ def make_report(candidate: ProviderCandidate, outcomes: Sequence[Outcome]) -> di
         "provider": manifest.name,
         "distribution": candidate.distribution,
         "version": candidate.version,
-        "grade": graded.grade,
-        "missing": list(graded.missing),
+        "grade": graded.grade if is_whole else None,
+        "missing": list(graded.missing) if is_whole else [],
         "dynamo_core": __version__,
         "contract": format_version(CONTRACT_VERSION),
         "python": platform.python_version(),

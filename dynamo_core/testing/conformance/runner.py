@@ -24,6 +24,8 @@ KIT_TIMEOUT_S: Final = 1800.0
 _SUITE: Final = "dynamo_core.testing.conformance.suite"
 _PLUGIN: Final = "dynamo_core.testing.conformance.recording"
 _FAILED_TESTS: Final = 1
+_WRONG_USAGE: Final = 4
+_NO_TESTS: Final = 5
 _LAST_LINES: Final = 20
 
 
@@ -137,8 +139,12 @@ def _run(command: Sequence[str], options: KitOptions) -> str:
             check=False,
         )
     except subprocess.TimeoutExpired as exc:
-        raise KitError(f"the kit took longer than {options.timeout_s:g} s") from exc
+        raise KitError(
+            f"the kit took longer than {options.timeout_s:g} s; a longer --timeout gives it more, and -v shows where it is"
+        ) from exc
     output = done.stdout or ""
+    if options.keyword and done.returncode in {_WRONG_USAGE, _NO_TESTS}:
+        raise KitError(f"no test of the kit fits -k {options.keyword!r}; it takes what 'pytest -k' does")
     if done.returncode not in {0, _FAILED_TESTS}:
         raise KitError(f"pytest ended with status {done.returncode}:\n{_end_of(output)}")
     return output

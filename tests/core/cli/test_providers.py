@@ -96,10 +96,32 @@ def test_explain_says_what_decided_and_why_the_others_lost(site: FakeSite) -> No
     site.write("pyproject.toml", '[tool.dynamo]\nprovider = "sound"\n')
     done = site.run("-m", "dynamo_core.cli", "providers", "explain")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("chosen: sound (dynamo-sound 1.2.3), by [tool.dynamo] of ")
-    (loser,) = [line for line in done.stdout.splitlines() if "dynamo-raises" in line]
-    assert "RuntimeError: no luck" in loser
+    lines = done.stdout.splitlines()
+    assert lines[0] == "chosen: sound (dynamo-sound 1.2.3)"
+    assert lines[1].startswith("decided by: [tool.dynamo] of ")
+    (loser,) = [line for line in lines if line.split()[:3] == ["raises", "dynamo-raises", "broken"]]
     assert "'sound' was asked for ([tool.dynamo]" in loser
+    below = lines.index("dynamo-raises:raises is broken:")
+    assert "RuntimeError: no luck; mend it with" in lines[below + 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[tool.dynamo]\nallow-providers = ["x"]\n', "tool.dynamo has no key 'allow-providers'"),
+        ('[tool.dynamo]\nprovider = "absent"\n', "no provider is named 'absent'"),
+        ("[tool.dynamo]\nallow = ['sound']\n", "an entry of the allow list must be"),
+    ],
+)
+def test_list_says_why_none_is_marked(site: FakeSite, text: str, message: str) -> None:
+    """Beside the table, which is data, and without failing."""
+    site.add_provider("sound")
+    site.write("pyproject.toml", text)
+    done = site.run("-m", "dynamo_core", "providers", "list")
+    assert done.returncode == 0
+    assert "dynamo-sound" in done.stdout
+    assert done.stderr.startswith("warning: none of them would be used: ")
+    assert message in done.stderr
 
 
 @pytest.mark.parametrize(

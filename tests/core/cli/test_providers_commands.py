@@ -250,6 +250,20 @@ def test_doctor_finds_each_kind_with_the_command_that_mends_it(site: FakeSite) -
     assert requirements == ["python -m pip install 'absent-library>=2'", "python -m pip install 'attrs<1'"]
 
 
+def test_doctor_tries_extensions_out_when_asked_to(site: FakeSite) -> None:
+    """A hook that is misspelt shows only then; one that is sound is no finding."""
+    hooks = "from dynamo_core.provider import hookimpl\n@hookimpl\ndef {name}(event): ...\n"
+    site.write("hearing.py", hooks.format(name="on_service_event"))
+    site.write("mishearing.py", hooks.format(name="on_servise_event"))
+    for name in ("hearing", "mishearing"):
+        site.add_distribution(f"dynamo-{name}", f"[dynamo.plugins]\n{name} = {name}\n")
+    assert "broken" not in complaints(site, code=EXIT_OK)
+    found = complaints(site, "--check", code=EXIT_CHECK_FAILED)["broken"]
+    assert found["subject"] == "dynamo-mishearing: extension 'mishearing'"
+    assert "did you mean 'on_service_event'" in found["what"]
+    assert found["command"] == "python -m pip install --upgrade --force-reinstall dynamo-mishearing"
+
+
 def add_files(site: FakeSite, distribution: str, path: str, digest: str) -> None:
     folder = next(site.path.glob(f"{distribution}-*.dist-info"))
     (folder / "RECORD").write_text(f"{path},sha256={digest},10\n")

@@ -71,13 +71,15 @@ def test_failure_is_told_and_has_a_code_of_its_own(own: FakeSite) -> None:
     assert done.returncode == EXIT_CHECK_FAILED, done.stdout + done.stderr
     (failure,) = json.loads(done.stdout)["failures"]
     assert (failure["part"], failure["test"]) == ("Calls", "test_unary_endpoint_is_awaited")
-    assert json.loads(done.stdout)["grade"] == "none"
+    assert json.loads(done.stdout)["grade"] is None  # only some tests were run
+    assert json.loads(done.stdout)["missing"] == []
 
 
 def test_part_of_the_kit_is_not_recorded(own: FakeSite) -> None:
-    """A report in a package is about all of it."""
+    """A report in a package is about all of it; that is told before anything runs."""
     done = providers(own, "test", "own", "--record", "-k", "TestClaims")
     assert done.returncode == 2
+    assert "testing own" not in done.stderr
     assert "--record needs the whole kit" in done.stderr
     assert not (own.path / "dynamo_own" / "dynamo-conformance.json").exists()
 
@@ -86,7 +88,16 @@ def test_no_test_is_no_result(own: FakeSite) -> None:
     """A wrong expression is not taken for success."""
     done = providers(own, "test", "own", "-k", "nothing_of_the_kind")
     assert done.returncode == 1
-    assert "pytest ended with status 5" in done.stderr
+    assert "no test of the kit fits -k 'nothing_of_the_kind'" in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--report", "--junit"])
+def test_file_that_cannot_be_written_is_told_before_the_kit_runs(own: FakeSite, option: str) -> None:
+    """It would take minutes to learn of it afterwards."""
+    done = providers(own, "test", "own", option, "absent/file")
+    assert done.returncode == EXIT_CONFIG
+    assert "absent/file cannot be written" in done.stderr
+    assert "testing own" not in done.stderr
 
 
 def test_provider_that_cannot_be_chosen_is_not_tested(site: FakeSite) -> None:
@@ -97,6 +108,21 @@ def test_provider_that_cannot_be_chosen_is_not_tested(site: FakeSite) -> None:
 
 
 # --- new ---
+
+
+def test_new_provider_does_not_take_the_place_of_core(site: FakeSite) -> None:
+    """Its package would be ``dynamo_core``."""
+    done = providers(site, "new", "core")
+    assert done.returncode == EXIT_CONFIG
+    assert "its package would be 'dynamo_core' itself" in done.stderr
+    assert not (site.path / "dynamo-core").exists()
+
+
+def test_new_provider_with_the_name_of_an_installed_one_is_told_of(own: FakeSite) -> None:
+    """Both can be there, and then neither is found by its name alone."""
+    done = providers(own, "new", "own", "--into", "another")
+    assert done.returncode == EXIT_OK
+    assert "warning: dynamo-own offers a provider of that name already" in done.stderr
 
 
 def test_new_makes_a_project_with_consistent_names(site: FakeSite) -> None:

@@ -88,6 +88,15 @@ def test_provider_that_is_not_allowed_does_not_count(project: Path) -> None:
     assert chosen.candidate is CIRCUS
 
 
+def test_fallback_tells_what_is_left_out(project: Path) -> None:
+    """Nobody should be told to install what is there."""
+    selection = explain_selection(
+        environ={"DYNAMO_ALLOW_PROVIDERS": "dynamo.providers:other"}, cwd=project, candidates=[CORE, CIRCUS]
+    )
+    assert selection.notice is not None
+    assert selection.notice.startswith("the allow list leaves out circus: 'inprocess' runs everything")
+
+
 def test_list_does_not_choose(project: Path) -> None:
     """Two that are allowed are as ambiguous as ever."""
     both = {"DYNAMO_ALLOW_PROVIDERS": "dynamo.providers:dynamo-circus, dynamo.providers:other"}

@@ -44,7 +44,7 @@ def test_sound_provider_is_built(site: FakeSite) -> None:
         ("raise AttributeError('inside')", "importing 'dynamo_bad' raised AttributeError: inside"),
         ("x = (", "raised SyntaxError"),
         ("", "module 'dynamo_bad' has no 'Target'"),
-        ("Target = 3", "is a int, no subclass"),
+        ("Target = 3", "is of type int, no subclass"),
         ("class Target: pass", "is Target, no subclass"),
         (
             "from dynamo_core.provider import DeploymentTarget\nclass Target(DeploymentTarget): pass",

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import logging
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dynamo_core.errors import HookError
-from dynamo_core.provider import ServiceEvent, hookimpl
+from dynamo_core.errors import BrokenExtensionError, HookError
+from dynamo_core.provider import ServiceEvent, ServiceInterface, hookimpl
 from dynamo_core.provider.hookspecs import REQUIRED_HOOKS
 from dynamo_core.provider.manager import Extension, HookManager
 
 from .fake_provider import FakeHooks, FakeOptions, define
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 EVENT = ServiceEvent(kind="ready", service="Echo")
 
@@ -171,9 +174,52 @@ def test_failing_listener_is_logged_and_the_others_hear_all_the_same(
 
     extensions = [Extension(name, Hearing(name)) for name in "abc"]
     with caplog.at_level(logging.ERROR):
-        HookManager("fake", FakeHooks(), extensions).emit(EVENT)
-    assert sorted(heard) == ["a", "b", "c"]
-    assert "b failed to hear of ready" in caplog.text
+        manager = HookManager("fake", FakeHooks(), extensions)
+        manager.emit(EVENT)
+        manager.emit(EVENT)
+    assert sorted(heard) == ["a", "a", "b", "c", "c"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "b raised ValueError: deaf when told of 'ready'; it is told of nothing more"
+    ]
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_extension_that_raises_around_a_hook_is_named(moment: str) -> None:
+    """With what leaves it out; what the provider itself raises stays as it is."""
+
+    class Clumsy:
+        @hookimpl(wrapper=True)
+        def create_service(self) -> Generator[None, object, object]:
+            if moment == "before":
+                raise ValueError("no luck")
+            yield
+            raise ValueError("no luck")
+
+    manager = HookManager("fake", FakeHooks(), [Extension("dynamo-clumsy:clumsy", Clumsy())])
+    with pytest.raises(
+        BrokenExtensionError, match="'create_service': it raised ValueError: no luck"
+    ) as caught:
+        call(manager, "create_service")
+    assert (caught.value.name, caught.value.distribution) == ("clumsy", "dynamo-clumsy")
+    assert "DYNAMO_DISABLE_PLUGINS=clumsy" in str(caught.value)
+
+
+def test_what_a_provider_raises_is_not_put_down_to_extensions() -> None:
+    """It goes through them on its way out."""
+
+    class Failing(FakeHooks):
+        @hookimpl
+        def create_service(self) -> ServiceInterface:
+            raise OSError("disk")
+
+    class Passing:
+        @hookimpl(wrapper=True)
+        def create_service(self) -> Generator[None, object, object]:
+            return (yield)
+
+    manager = HookManager("fake", Failing(), [Extension("dynamo-passing:passing", Passing())])
+    with pytest.raises(OSError, match="disk"):
+        call(manager, "create_service")
 
 
 def test_hook_may_leave_out_arguments_it_does_not_need() -> None:

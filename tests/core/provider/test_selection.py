@@ -210,6 +210,7 @@ def test_problem_of_the_chosen_one_is_raised(project: Path) -> None:
         ("[tool", "is not TOML"),
         ("[tool.dynamo]\nprovider = 3\n", "must be a text, got 3"),
         ("[tool]\ndynamo = 3\n", "tool.dynamo must be a table"),
+        ("[tool.dynamo]\nalow = []\n", "tool.dynamo has no key 'alow', did you mean 'allow'"),
     ],
 )
 def test_wrong_project_file_is_an_error_with_its_path(project: Path, text: str, message: str) -> None:
@@ -247,5 +248,9 @@ def test_failure_is_explained_too(project: Path) -> None:
     assert isinstance(selection.problem, AmbiguousProviderError)
     assert "twin_too too; ask for 'dynamo-twin:twin'" in selection.rows[0].reason
     assert "nothing says which one to use" in selection.rows[2].reason
+    settings = explain_selection(
+        environ={"DYNAMO_ALLOW_PROVIDERS": "circus"}, cwd=project, candidates=[CIRCUS]
+    )
+    assert settings.rows[0].reason == "nothing is chosen while the settings are wrong"
     asked = explain_selection("absent", environ={}, cwd=project, candidates=[OTHER])
     assert "(--provider) could not be chosen" in asked.rows[0].reason
