@@ -1,4 +1,4 @@
-"""Names of the environment variables this project reads, and nothing else."""
+"""Names of the environment variables that this project reads or sets for workers, and nothing else."""
 
 from __future__ import annotations
 
@@ -24,5 +24,20 @@ ALLOW_PROVIDERS: Final = "DYNAMO_ALLOW_PROVIDERS"
 
 STRICT: Final = "DYNAMO_STRICT"
 """Whether silent losses and broken extensions are errors, as ``serve --strict``."""
+
+RUN_ID: Final = "DYNAMO_RUN_ID"
+"""For workers: id of the run, which both ends of a connection must name."""
+
+SERVICE: Final = "DYNAMO_SERVICE"
+"""For workers: name of the service that the worker serves."""
+
+SLOT: Final = "DYNAMO_SLOT"
+"""For workers: number of the worker's slot."""
+
+WORKER_FD: Final = "DYNAMO_WORKER_FD"
+"""For workers: number of the descriptor that the bootstrap comes through."""
+
+WORKER_ID: Final = "DYNAMO_WORKER_ID"
+"""For workers, and so for what they start: the run's id, ``/``, and which worker it is."""
 
 PREFIX: Final = "DYNAMO_"

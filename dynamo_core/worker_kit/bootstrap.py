@@ -1,4 +1,4 @@
-"""What a worker is told when it starts, and the variables that lead it there.
+"""What a worker is told when it starts.
 
 A supervisor passes its workers one end of a socket pair.
 The first frame on it is the bootstrap: configuration and secrets, which so stand in no command line and no
@@ -20,18 +20,6 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Mapping
 
-BOOTSTRAP_VARIABLE: Final = "DYNAMO_WORKER_FD"
-"""Number of the descriptor that the bootstrap comes through."""
-
-RUN_VARIABLE: Final = "DYNAMO_RUN_ID"
-"""Id of the run, which both ends of a connection must name."""
-
-SERVICE_VARIABLE: Final = "DYNAMO_SERVICE"
-"""Name of the service that the worker serves."""
-
-SLOT_VARIABLE: Final = "DYNAMO_SLOT"
-"""Number of the worker's slot."""
-
 LARGEST_BOOTSTRAP_BYTES: Final = 64 * 1024 * 1024
 
 _LENGTH: Final = struct.Struct("!I")
@@ -51,6 +39,7 @@ class Bootstrap:
         config: The service's configuration (``ServiceConfig.to_data``).
         dependencies: By attribute: the bound service's name and how its class is imported.
         remote_runs: Ids of other runs, by the names of services that belong to them.
+        addresses: Where HTTP reaches the service of a dependency that leads out of the run, by attribute.
         listen_fd: Descriptor of the slot's listening socket.
         http_fd: Descriptor of the service's HTTP socket; None when it has none.
         sys_path: The caller's import path.
@@ -68,6 +57,7 @@ class Bootstrap:
     config: Mapping[str, Any]
     dependencies: Mapping[str, tuple[str, Mapping[str, Any]]] = attrs.field(factory=dict)
     remote_runs: Mapping[str, str] = attrs.field(factory=dict)
+    addresses: Mapping[str, str] = attrs.field(factory=dict)
     listen_fd: int
     http_fd: int | None = None
     sys_path: tuple[str, ...] = ()

@@ -24,8 +24,9 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import attrs
 
+from dynamo_core import environment
 from dynamo_core.errors import EXIT_FAILURE, EXIT_OK, DynamoError
-from dynamo_core.worker_kit.bootstrap import BOOTSTRAP_VARIABLE, Bootstrap, read_bootstrap
+from dynamo_core.worker_kit.bootstrap import Bootstrap, read_bootstrap
 from dynamo_core.worker_kit.hardening import harden_process
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class NoSupervisorError(DynamoError):
 
     def __init__(self) -> None:
         super().__init__(
-            f"no supervisor has started this process ({BOOTSTRAP_VARIABLE} is not set); name its command in "
+            f"no supervisor has started this process ({environment.WORKER_FD} is not set); name its command in "
             "create_service(..., args=[...]) or create_service(..., command=[...])"
         )
 
@@ -74,7 +75,7 @@ def serve_worker(service_cls: type | None = None) -> NoReturn:
     Raises:
         NoSupervisorError: The process was started by hand.
     """
-    descriptor = os.environ.pop(BOOTSTRAP_VARIABLE, "")
+    descriptor = os.environ.pop(environment.WORKER_FD, "")
     if not descriptor.isdecimal():
         raise NoSupervisorError
     sys.exit(run_supervised(int(descriptor), service_cls))
@@ -215,7 +216,7 @@ async def _serve(
         name: bootstrap.remote_runs.get(name, bootstrap.run_id)
         for name in (found.name for found in dependencies.values())
     }
-    peers = Peers(dependencies, run_ids)
+    peers = Peers(dependencies, run_ids, bootstrap.addresses)
     setup = WorkerSetup(
         definition=definition,
         slot=bootstrap.slot,

@@ -6,19 +6,16 @@ import os
 import socket
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 from dynamo_core import environment
 from dynamo_core.errors import NotImportableError, UnsupportedOperationError
-from dynamo_core.worker_kit.bootstrap import (
-    BOOTSTRAP_VARIABLE,
-    RUN_VARIABLE,
-    SERVICE_VARIABLE,
-    SLOT_VARIABLE,
-    Bootstrap,
-)
+from dynamo_core.import_target import ImportTarget
+from dynamo_core.remote import UNIX, check_address
+from dynamo_core.remote.clients import remote_service
+from dynamo_core.worker_kit.bootstrap import Bootstrap
 from dynamo_core.worker_kit.notification import NOTIFY_VARIABLE
 from dynamo_core.worker_run.engine import WorkerOrder
 from dynamo_core.worker_run.environment import compose_environment, pick_secrets
@@ -29,7 +26,7 @@ if TYPE_CHECKING:
 
     from dynamo_core.control import RunDirectory
     from dynamo_core.provider.bound import BoundGraph
-    from dynamo_core.provider.interfaces import ServiceInterface
+    from dynamo_core.provider.interfaces import DependencyInterface, ServiceInterface
     from dynamo_core.worker_run.listeners import SlotListener
 
 BUILT_IN_WORKER: Final = (sys.executable, "-P", "-m", "dynamo_core.worker_kit")
@@ -69,7 +66,8 @@ class Launcher:
 
     Raises:
         NotImportableError: A worker process cannot import one of the classes.
-        UnsupportedOperationError: An edge leads out of the run.
+        UnsupportedOperationError: An edge leads to a worker's socket.
+        MissingExtraError: An edge leads to an address of HTTP, and httpx is not installed.
         ConfigError: A secret is not in the environment.
         AddressInUseError: A port that was asked for is taken.
     """
@@ -125,9 +123,13 @@ class Launcher:
             target=service.definition.target.to_data(),
             config=(service.config if http is None else http.config).to_data(),
             dependencies={
-                attribute: (edge.on.name, edge.on.definition.target.to_data())
+                attribute: _imported(edge)
                 for attribute, edge in self._graph.dependencies.get(service.name, {}).items()
-                if edge.on is not None
+            },
+            addresses={
+                attribute: edge.definition.url
+                for attribute, edge in self._graph.dependencies.get(service.name, {}).items()
+                if edge.on is None and edge.definition.url is not None
             },
             listen_fd=inherited[1],
             http_fd=None if http is None else inherited[2],
@@ -137,10 +139,10 @@ class Launcher:
         )
         env = {
             **self._environments[service.name],
-            RUN_VARIABLE: self._directory.run_id,
-            SERVICE_VARIABLE: service.name,
-            SLOT_VARIABLE: str(slot),
-            BOOTSTRAP_VARIABLE: str(inherited[0]),
+            environment.RUN_ID: self._directory.run_id,
+            environment.SERVICE: service.name,
+            environment.SLOT: str(slot),
+            environment.WORKER_FD: str(inherited[0]),
             NOTIFY_VARIABLE: str(notice_path),
         }
         (out_read, out_write), (err_read, err_write) = os.pipe(), os.pipe()
@@ -169,16 +171,31 @@ def check_graph(graph: BoundGraph, provider: str) -> None:
 
     Raises:
         NotImportableError: A worker process cannot import one of the classes.
-        UnsupportedOperationError: An edge leads out of the run.
+        UnsupportedOperationError: An edge leads to a worker's socket.
+        MissingExtraError: An edge leads to an address of HTTP, and httpx is not installed.
     """
     for service in graph.services:
         target = service.definition.target
         if target.problem is not None:
             raise NotImportableError(target.qualname, target.problem)
         for attribute, edge in graph.dependencies.get(service.name, {}).items():
-            if edge.on is None:
-                operation = f"call {edge.definition.url} for {service.name}.{attribute}"
-                raise UnsupportedOperationError(provider, operation, "its edges stay within a run")
+            url = edge.definition.url
+            if edge.on is not None or url is None:
+                continue
+            if url.startswith(UNIX):
+                operation = f"call {url} for {service.name}.{attribute}"
+                raise UnsupportedOperationError(provider, operation, "its edges lead to a run or over HTTP")
+            check_address(url)
+            target = ImportTarget.of(edge.definition.on)
+            if target.problem is not None:
+                raise NotImportableError(target.qualname, target.problem)
+
+
+def _imported(edge: DependencyInterface) -> tuple[str, Mapping[str, Any]]:
+    """Name of the service that an edge leads to, and how a class with its endpoints is imported."""
+    if edge.on is not None:
+        return edge.on.name, edge.on.definition.target.to_data()
+    return remote_service(edge.definition).name, ImportTarget.of(edge.definition.on).to_data()
 
 
 def _http_port(service: ServiceInterface, graph: BoundGraph) -> int:

@@ -119,6 +119,27 @@ class TestDeath:
                 await call
             assert (caught.value.slot, caught.value.begun) == (1, True)
 
+    async def test_killed_guardian_is_replaced(self, running: Any) -> None:
+        """So that the run is guarded for as long as it lives."""
+        async with running(graph_of("chain.py:Backend")) as services:
+
+            async def guardian() -> int | None:
+                for folder in Path("/proc").glob("[0-9]*"):
+                    with contextlib.suppress(OSError):
+                        words = (folder / "cmdline").read_bytes().split(b"\0")
+                        if services.run_id.encode() in words and (folder / "environ").read_bytes() == b"":
+                            return int(folder.name)
+                return None
+
+            first = await wait_for_change(guardian)
+            os.kill(first, signal.SIGKILL)
+
+            async def other() -> bool:
+                return await guardian() not in {None, first}
+
+            await wait_for_change(other)
+            assert await services.client("Backend").echo("x") == "Backend: x"
+
     async def test_children_of_a_dead_worker_follow_it(self, running: Any) -> None:
         """Those in its group, and those that have left it."""
         async with running(graph_of("chain.py:Backend")) as services:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from dynamo_circus.supervisor.arbiter import Arbiter
 from dynamo_circus.supervisor.process import Launch, Process
-from dynamo_circus.supervisor.reaper import OWNER_VARIABLE, Reaper
+from dynamo_circus.supervisor.reaper import Reaper
 from dynamo_circus.supervisor.sockets import SlotSocket
 from dynamo_circus.supervisor.watcher import Watcher
+from dynamo_core import environment
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -107,7 +108,7 @@ class RecordingCrew:
         env: Mapping[str, str] = {
             **os.environ,
             **self.env,
-            OWNER_VARIABLE: f"run/{service.name}/{slot.index}.{slot.generation}",
+            environment.WORKER_ID: f"run/{service.name}/{slot.index}.{slot.generation}",
         }
         argv = (sys.executable, "-c", self.scripts[service.name])
         return Launch(argv=argv, env=env, cwd=Path.cwd(), inherited=(slot.socket.fileno(),))

@@ -12,8 +12,8 @@ import attrs
 
 from dynamo_bentoml.orders import WorkerOrders
 from dynamo_bentoml.supervisor.environment import compose_environment, pick_secrets
-from dynamo_bentoml.supervisor.guardian_process import OWNER_VARIABLE
 from dynamo_bentoml.supervisor.process import Launch
+from dynamo_core import environment
 from dynamo_core.worker_kit.bootstrap import Bootstrap
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class Launcher:
                 f"--slot={slot.index}",
                 f"--channel={channel_fd}",
             ),
-            env={**self._environments[service.name], OWNER_VARIABLE: owner},
+            env={**self._environments[service.name], environment.WORKER_ID: owner},
             cwd=Path(self._plan.working_dir),
             inherited=tuple(opened),
             service=service.name,

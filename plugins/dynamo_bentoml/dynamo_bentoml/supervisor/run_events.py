@@ -17,7 +17,6 @@ from dynamo_core.transport import encode_membership
 if TYPE_CHECKING:
     from dynamo_bentoml.plan import RunPlan, ServicePlan
     from dynamo_bentoml.supervisor.group import ServiceGroup
-    from dynamo_bentoml.supervisor.guardian import Guardian
     from dynamo_bentoml.supervisor.launcher import Launcher
     from dynamo_bentoml.supervisor.listeners import HttpListener
     from dynamo_bentoml.supervisor.process import Launch, WorkerProcess
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from dynamo_core.logs.lines import LineBatch
     from dynamo_core.provider import RunStatus
     from dynamo_core.provider.events import ServiceEventKind
+    from dynamo_core.supervision.guardian import Guardian
 
 logger = logging.getLogger(__name__)
 

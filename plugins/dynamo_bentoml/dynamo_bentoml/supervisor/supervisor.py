@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,9 +16,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from dynamo_bentoml.supervisor.commands import RunCommands
+from dynamo_bentoml.supervisor.ending import call_at_end
 from dynamo_bentoml.supervisor.group import ServiceGroup
-from dynamo_bentoml.supervisor.guardian import Guardian
-from dynamo_bentoml.supervisor.guardian_process import kill_marked
 from dynamo_bentoml.supervisor.launcher import Launcher
 from dynamo_bentoml.supervisor.listeners import HttpListener
 from dynamo_bentoml.supervisor.paths import PathKeeper
@@ -28,12 +28,16 @@ from dynamo_core.control.server import ControlServer
 from dynamo_core.logs.directory import LogDirectory
 from dynamo_core.logs.files import LogFiles
 from dynamo_core.provider import LogLine, Member, ServiceEvent
+from dynamo_core.supervision.guardian import Guardian, kill_owned
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from dynamo_bentoml.plan import RunPlan
 
+logger = logging.getLogger(__name__)
+
+GUARDIAN_END_S: Final = 1.0
 NO_DEVICES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType({})
 
 
@@ -131,7 +135,24 @@ class Supervisor(RunEvents):
             stack.callback(group.close)
             group.open()
         self.guardian = Guardian(self.directory.run_id, self.directory.path)
-        stack.callback(self.guardian.close)
+        self._start_guardian()
+        stack.callback(self._close_guardian)
+
+    def _start_guardian(self) -> None:
+        self.guardian.start()
+        if (pid := self.guardian.pid) is not None:
+            self._leave_guardian = call_at_end(pid, self._guardian_ended)
+
+    def _guardian_ended(self) -> None:
+        self.guardian.wait(GUARDIAN_END_S)
+        if not self.is_stopping:
+            logger.warning("the guardian has died; another one takes its place")
+            self._start_guardian()
+
+    def _close_guardian(self) -> None:
+        self._leave_guardian()
+        self.guardian.close()
+        self.guardian.wait(GUARDIAN_END_S)
 
     async def _serve(self) -> None:
         for group in self.groups:
@@ -165,7 +186,7 @@ class Supervisor(RunEvents):
             group.kill()
         for group in self.groups:
             await group.stop()
-        await asyncio.to_thread(kill_marked, [f"{self.directory.run_id}/"])
+        await asyncio.to_thread(kill_owned, [f"{self.directory.run_id}/"])
 
     async def _keep_swept(self) -> None:
         """Kill what workers that have ended left behind outside their groups."""
@@ -173,7 +194,7 @@ class Supervisor(RunEvents):
             await self.sweep_due.wait()
             self.sweep_due.clear()
             owners, self.dead_owners = self.dead_owners, set()
-            await asyncio.to_thread(kill_marked, [f"{owner}\0" for owner in owners])
+            await asyncio.to_thread(kill_owned, [f"{owner}\0" for owner in owners])
 
     def stop_later(self, groups: Sequence[ServiceGroup]) -> None:
         """Stop services beside the run."""

@@ -10,16 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from dynamo_circus import exec_shim
 from dynamo_circus.supervisor.process import Launch
-from dynamo_circus.supervisor.reaper import OWNER_VARIABLE
 from dynamo_circus.worker_environment import compose_environment, pick_secrets
 from dynamo_core import environment
-from dynamo_core.worker_kit.bootstrap import (
-    BOOTSTRAP_VARIABLE,
-    RUN_VARIABLE,
-    SERVICE_VARIABLE,
-    SLOT_VARIABLE,
-    Bootstrap,
-)
+from dynamo_core.worker_kit.bootstrap import Bootstrap
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,7 +90,7 @@ class Launcher:
             raise
         return Launch(
             argv=self._argv(service, slot, slot_fd, channel_fd),
-            env={**self._environment(service, slot, channel_fd), OWNER_VARIABLE: owner},
+            env={**self._environment(service, slot, channel_fd), environment.WORKER_ID: owner},
             cwd=Path(self._plan.working_dir),
             inherited=tuple(descriptor for descriptor in opened if descriptor != theirs),
             close_after=tuple(opened),
@@ -121,10 +114,11 @@ class Launcher:
                 },
                 **{
                     attribute: (remote.service, remote.target.to_data())
-                    for attribute, remote in service.remotes.items()
+                    for attribute, remote in (*service.remotes.items(), *service.addressed.items())
                 },
             },
             remote_runs={remote.service: remote.run_id for remote in service.remotes.values()},
+            addresses={attribute: found.url for attribute, found in service.addressed.items()},
             listen_fd=3 if service.is_custom else slot_fd,
             http_fd=http_fd,
             sys_path=self._plan.sys_path,
@@ -144,10 +138,10 @@ class Launcher:
             env["WATCHDOG_USEC"] = str(int(watchdog_s * 1_000_000))
         if service.is_custom:  # a foreign program can read nothing but its environment
             env.update(self._secrets[service.name])
-            env[BOOTSTRAP_VARIABLE] = str(channel_fd)
-            env[RUN_VARIABLE] = self._run_id
-            env[SERVICE_VARIABLE] = service.name
-            env[SLOT_VARIABLE] = str(slot.index)
+            env[environment.WORKER_FD] = str(channel_fd)
+            env[environment.RUN_ID] = self._run_id
+            env[environment.SERVICE] = service.name
+            env[environment.SLOT] = str(slot.index)
         return env
 
     def _argv(self, service: ServicePlan, slot: Slot, slot_fd: int, channel_fd: int) -> tuple[str, ...]:

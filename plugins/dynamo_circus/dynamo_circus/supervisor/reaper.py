@@ -18,6 +18,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from dynamo_core import environment
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -26,9 +28,6 @@ logger = logging.getLogger(__name__)
 PR_SET_CHILD_SUBREAPER: Final = 36
 LOOK: Final = os.WEXITED | os.WNOHANG | os.WNOWAIT
 _STAT_SESSION = 3
-
-OWNER_VARIABLE: Final = "DYNAMO_WORKER_ID"
-"""Variable that every worker's environment has, so that whatever it starts can be told to be its."""
 
 
 def become_subreaper() -> bool:
@@ -64,7 +63,7 @@ def session_of(pid: int) -> int | None:
 
 def owner_of(pid: int) -> str | None:
     """The worker whose environment a process was started with; None when it cannot be told."""
-    prefix = f"{OWNER_VARIABLE}=".encode()
+    prefix = f"{environment.WORKER_ID}=".encode()
     try:
         block = Path(f"/proc/{pid}/environ").read_bytes()
     except OSError:

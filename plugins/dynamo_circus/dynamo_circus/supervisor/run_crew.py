@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from dynamo_circus.gpu.assignment import DeviceAssignment
-    from dynamo_circus.guardian import Guardian
     from dynamo_circus.plan import RunPlan, ServicePlan
     from dynamo_circus.supervisor.arbiter import Arbiter
     from dynamo_circus.supervisor.channels import WorkerChannels
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from dynamo_core.control import RunDirectory
     from dynamo_core.provider import LogLine
     from dynamo_core.provider.events import ServiceEventKind
+    from dynamo_core.supervision.guardian import Guardian
 
 MOST_BEGINNING: Final = 2 * (os.cpu_count() or 1)
 """Workers that may be importing at once."""

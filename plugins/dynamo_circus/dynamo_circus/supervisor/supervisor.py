@@ -10,7 +10,6 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from dynamo_circus.gpu.assignment import DeviceAssignment
-from dynamo_circus.guardian import Guardian
 from dynamo_circus.notify import NotifySocket
 from dynamo_circus.supervisor.arbiter import Arbiter
 from dynamo_circus.supervisor.channels import WorkerChannels
@@ -24,6 +23,7 @@ from dynamo_circus.supervisor.sockets import CircusSocket, HttpSocket, SlotSocke
 from dynamo_circus.supervisor.watcher import Watcher
 from dynamo_core.control import RunDirectory, sweep_dead_runs
 from dynamo_core.control.server import ControlServer
+from dynamo_core.supervision.guardian import Guardian
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -218,6 +218,8 @@ class Supervisor(RunCrew):
             logger.warning("%s again: workers get %g s more", name, HURRIED_GRACE_S)
             self.hurry(name)
         else:
+            if self._signals == 3:
+                logger.warning("%s a third time: workers are killed", name)
             self.request_stop(name)
             for watcher in self.watchers:
                 watcher.hurry(0.0)

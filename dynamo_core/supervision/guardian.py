@@ -14,7 +14,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from dynamo_core import environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +64,10 @@ class Guardian:
         read_end, write_end = os.pipe()
         try:
             self._process = subprocess.Popen(  # our own program
-                [sys.executable, "-I", "-S", str(PROGRAM), self._run_id, str(self._directory)],
+                [
+                    *(sys.executable, "-I", "-S", str(PROGRAM)),
+                    *(self._run_id, str(self._directory), environment.WORKER_ID),
+                ],
                 stdin=read_end,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -155,3 +163,13 @@ class Guardian:
         if self._line >= 0:
             os.close(self._line)
             self._line = -1
+
+
+def kill_owned(owners: Iterable[str]) -> int:
+    """Kill every process that was started by a worker whose id begins with one of *owners*; how many.
+
+    Workers are told by ``DYNAMO_WORKER_ID`` in their environment, and so is whatever they start, in whichever group.
+    """
+    from dynamo_core.supervision.guardian_process import kill_marked  # has what only posix systems have
+
+    return kill_marked([f"{environment.WORKER_ID}={owner}".encode() for owner in owners])

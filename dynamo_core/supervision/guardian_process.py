@@ -1,11 +1,11 @@
 """The guardian: a small process that outlives its supervisor for as long as it takes to kill what that leaves behind.
 
-Run as ``python -I -S guardian_process.py RUN_ID RUN_DIRECTORY`` with the life-line, the read end of a pipe, as
+Run as ``python -I -S guardian_process.py RUN_ID RUN_DIRECTORY VARIABLE`` with the life-line, the read end of a pipe, as
 standard input. The supervisor writes lines: ``+PGID`` and ``-PGID`` as workers come and go, ``.`` as its last word.
 When the pipe ends without that word, the supervisor is dead: every group is killed, then everything else whose
-environment says that a worker of the run started it, and once the lock on the run directory is free, the directory
-is removed.
-As little as can be is imported, to be small: not even ``os``. :mod:`dynamo_circus.guardian` starts it.
+environment says in *VARIABLE* that a worker of the run started it, and once the lock on the run directory is free,
+the directory is removed.
+As little as can be is imported, to be small: not even ``os``. :mod:`dynamo_core.supervision.guardian` starts it.
 """
 
 from __future__ import annotations
@@ -36,8 +36,6 @@ MOST_DESCRIPTORS = 65536
 MOST_PASSES = 20
 LARGEST_ENVIRONMENT_BYTES = 4 * 1024 * 1024
 
-OWNER_VARIABLE = "DYNAMO_WORKER_ID"
-"""In the environment of every worker, and so of what it starts: run id, ``/``, and which worker."""
 OPEN_FOLDER = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_NOFOLLOW | posix.O_CLOEXEC
 FILE_TYPE = 0o170000
 FOLDER = 0o040000
@@ -67,7 +65,7 @@ class Registry:
                 (self.groups.add if sign == b"+" else self.groups.discard)(int(number))
 
 
-def main(run_id: str, directory: str) -> int:
+def main(run_id: str, directory: str, variable: str) -> int:
     """Guard until the life-line ends, then clear up; gives the exit status."""
     isolate()
     registry = Registry()
@@ -76,7 +74,7 @@ def main(run_id: str, directory: str) -> int:
     if registry.has_ended_well:
         return 0
     kill(registry.groups)
-    kill_owned(f"{OWNER_VARIABLE}={run_id}/".encode())
+    kill_marked([f"{variable}={run_id}/".encode()])
     remove_when_free(directory)
     return 0
 
@@ -102,20 +100,25 @@ def kill(groups: set[int]) -> None:
             pass  # gone, or no longer ours
 
 
-def kill_owned(mark: bytes) -> None:
-    """Kill every process whose environment has a variable that begins with *mark*.
+def kill_marked(marks: list[bytes]) -> int:
+    """Kill every process whose environment has an entry that begins with one of *marks*; how many.
 
     That is what a worker's children are that left its group. They may be forking, so this looks until it finds none.
     """
-    if sys.platform != "linux":
-        return
+    if sys.platform != "linux" or not marks:
+        return 0
+    wanted = [b"\0" + mark for mark in marks]
+    killed = 0
     for _ in range(MOST_PASSES):
-        if not sum(kill_if_owned(int(name), mark) for name in posix.listdir("/proc") if name.isdigit()):
-            return
+        found = sum(kill_if_marked(int(name), wanted) for name in posix.listdir("/proc") if name.isdigit())
+        killed += found
+        if not found:
+            break
+    return killed
 
 
-def kill_if_owned(pid: int, mark: bytes) -> bool:
-    """Kill one process if its environment has the mark; whether it has."""
+def kill_if_marked(pid: int, wanted: list[bytes]) -> bool:
+    """Kill one process if its environment has one of the marks; whether it has."""
     try:
         process = posix.pidfd_open(pid)  # its number may be used again before it is killed, this cannot
     except OSError:
@@ -128,7 +131,7 @@ def kill_if_owned(pid: int, mark: bytes) -> bool:
                 content += part
         finally:
             posix.close(environ)
-        if b"\0" + mark not in content:
+        if not any(mark in content for mark in wanted):
             return False
         signal.pidfd_send_signal(process, signal.SIGKILL)
     except OSError:
@@ -173,4 +176,4 @@ def empty(descriptor: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], sys.argv[2]))
+    sys.exit(main(*sys.argv[1:]))

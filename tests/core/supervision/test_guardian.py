@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dynamo_circus.guardian import Guardian
-from dynamo_circus.guardian_process import Registry
+from dynamo_core import environment
 from dynamo_core.control.run_directory import RunDirectory, sweep_dead_runs
+from dynamo_core.supervision.guardian import Guardian, kill_owned
+from dynamo_core.supervision.guardian_process import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +30,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="waits with pidf
 SUPERVISOR = """
 import json, os, subprocess, sys
 from pathlib import Path
-from dynamo_circus.guardian import Guardian
 from dynamo_core.control.run_directory import RunDirectory
+from dynamo_core.supervision.guardian import Guardian
 
 WORKER = 'import signal, subprocess; c = subprocess.Popen(["sleep", "1000"]); print(c.pid, flush=True); signal.pause()'
 run = RunDirectory.create(Path(sys.argv[1]))
@@ -158,10 +159,10 @@ def test_death_of_the_supervisor_leaves_no_directory(supervisor: StandIn, folder
 def test_death_of_the_supervisor_kills_what_left_its_group(guarded: tuple[RunDirectory, Guardian]) -> None:
     """A daemon that a worker started is known by its environment; one of another run is not touched."""
     run, guardian = guarded
-    owned = {"PATH": os.environ["PATH"], "DYNAMO_WORKER_ID": f"{run.run_id}/Backend/0/1"}
+    owned = {"PATH": os.environ["PATH"], environment.WORKER_ID: f"{run.run_id}/Backend/0/1"}
     foreign = owned | {
-        "DYNAMO_WORKER_ID": f"{run.run_id}0/Backend/0/1",
-        "X": f"DYNAMO_WORKER_ID={run.run_id}/",
+        environment.WORKER_ID: f"{run.run_id}0/Backend/0/1",
+        "X": f"{environment.WORKER_ID}={run.run_id}/",
     }
     with (
         subprocess.Popen(["sleep", "1000"], env=owned, start_new_session=True) as daemon,
@@ -173,6 +174,24 @@ def test_death_of_the_supervisor_kills_what_left_its_group(guarded: tuple[RunDir
         guardian.wait(10)
         assert stranger.poll() is None
         stranger.kill()
+
+
+def test_what_the_owned_have_started_is_killed_and_nothing_else() -> None:
+    """An owner is a run's whole mark, or the beginning of it; a supervisor kills so while it lives."""
+    base = {"PATH": os.environ["PATH"]}
+    with (
+        subprocess.Popen(["sleep", "1000"], env=base | {environment.WORKER_ID: "a1/Backend/0.1"}) as ours,
+        subprocess.Popen(["sleep", "1000"], env=base | {environment.WORKER_ID: "a1/Backend/0.12"}) as other,
+        subprocess.Popen(["sleep", "1000"], env=base | {environment.WORKER_ID: "b1/Backend/0.1"}) as theirs,
+    ):
+        assert kill_owned(["a1/Backend/0.1\0"]) == 1
+        assert ours.wait(10) == -signal.SIGKILL
+        assert other.poll() is None
+        assert kill_owned(["a1/", "c1/"]) == 1
+        assert other.wait(10) == -signal.SIGKILL
+        assert theirs.poll() is None
+        assert kill_owned([]) == 0
+        theirs.kill()
 
 
 def test_clean_end_kills_nothing(supervisor: StandIn) -> None:

@@ -1,0 +1,1 @@
+"""What whoever supervises worker processes needs, whatever starts them; what runs inside a worker is ``worker_kit``."""
