@@ -327,6 +327,7 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
         Returns:
             Whether it ended by itself within the grace.
         """
+        began = time.monotonic()
         process.stopping = True
         process.send_signal(signal.SIGTERM if stop_signal is None else stop_signal)
         grace_s = self.graceful_timeout if graceful_timeout is None else graceful_timeout
@@ -342,11 +343,12 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
         if process.ended.is_set():
             return True
         if grace_s > 0:
+            waited_s = time.monotonic() - began  # a hurry may have shortened the grace
             logger.warning(
-                "worker %s/%d did not stop within %g s and was killed",
+                "worker %s/%d did not stop within %.1f s and was killed",
                 self.name,
                 process.place.index,
-                grace_s,
+                waited_s,
             )
         process.kill_group()
         await process.ended.wait()
