@@ -12,6 +12,7 @@ from dynamo_core.host.unless import unless
 from dynamo_core.inprocess.channel import InProcessChannel
 from dynamo_core.inprocess.worker import Place, Worker
 from dynamo_core.provider import ServiceEvent, ServiceStatus
+from dynamo_core.remote.clients import RemoteClients, remote_service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -48,7 +49,14 @@ class WorkerGroup:
         more_ingresses: Callable[[int, int], Sequence[Ingress]] | None = None,
     ) -> None:
         self._service = service
-        self._dependencies = dependencies
+        self._dependencies = {name: each for name, each in dependencies.items() if each.on is not None}
+        self._elsewhere = RemoteClients(
+            {
+                name: (each.definition.url, remote_service(each.definition))
+                for name, each in dependencies.items()
+                if each.on is None and each.definition.url is not None
+            }
+        )
         self._run = run
         self._listener = listener
         self._more_ingresses = more_ingresses
@@ -135,6 +143,7 @@ class WorkerGroup:
             self._emit("stopping")
             await self._drop(list(self._workers.values()))
             await self._channel.aclose()
+            await self._elsewhere.aclose()
             self._state = "stopped"
             self._emit("stopped", seconds=time.monotonic() - began)
 
@@ -175,7 +184,8 @@ class WorkerGroup:
         ingresses: list[Ingress] = [] if self._listener is None else [self._listener.ingress()]
         if self._more_ingresses is not None:
             ingresses += self._more_ingresses(*place)
-        clients = {attribute: dependency.get() for attribute, dependency in self._dependencies.items()}
+        near = {attribute: dependency.get() for attribute, dependency in self._dependencies.items()}
+        clients = {**near, **self._elsewhere.clients()}
         return Worker(self._service, place, self._run, clients=clients, ingresses=ingresses)
 
     def _publish(self) -> None:

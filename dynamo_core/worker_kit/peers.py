@@ -1,11 +1,13 @@
-"""The services a worker depends on: who serves them now, and clients to call them."""
+"""The services a worker depends on: who serves them now, or where they are, and clients to call them."""
 
 from __future__ import annotations
 
 import asyncio
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from dynamo_core.client import make_client
+from dynamo_core.remote import RemoteClients
 from dynamo_core.transport import Member, SlotChannel
 
 if TYPE_CHECKING:
@@ -18,15 +20,28 @@ class Peers:
     """Channels to the services one worker depends on.
 
     Args:
-        dependencies: Definition of the bound service, by attribute.
+        dependencies: Definition of the service, by attribute.
         run_ids: Id of the run that each service belongs to, by name; both ends of a connection must name it.
+        addresses: By attribute, where those are that run elsewhere; nothing waits for them.
     """
 
-    def __init__(self, dependencies: Mapping[str, ServiceDefinition], run_ids: Mapping[str, str]) -> None:
-        self._dependencies = dict(dependencies)
+    def __init__(
+        self,
+        dependencies: Mapping[str, ServiceDefinition],
+        run_ids: Mapping[str, str],
+        addresses: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self._dependencies = {
+            attribute: definition
+            for attribute, definition in dependencies.items()
+            if attribute not in addresses
+        }
+        self._elsewhere = RemoteClients(
+            {attribute: (url, dependencies[attribute]) for attribute, url in addresses.items()}
+        )
         self._channels = {
             definition.name: SlotChannel(definition.name, run_id=run_ids[definition.name])
-            for definition in dependencies.values()
+            for definition in self._dependencies.values()
         }
         self._has_members = {name: asyncio.Event() for name in self._channels}
 
@@ -57,12 +72,14 @@ class Peers:
     def clients(self) -> dict[str, object]:
         """A client for each dependency, by attribute."""
         loop = asyncio.get_running_loop()
-        return {
+        near = {
             attribute: make_client(definition.inner, definition, self._channels[definition.name], loop)
             for attribute, definition in self._dependencies.items()
         }
+        return {**near, **self._elsewhere.clients()}
 
     async def aclose(self) -> None:
         """Close all channels."""
         for channel in self._channels.values():
             await channel.aclose()
+        await self._elsewhere.aclose()

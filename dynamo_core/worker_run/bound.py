@@ -48,10 +48,7 @@ class WorkerDependency(DependencyInterface):
 
     Args:
         definition: The edge as its owner declares it.
-        on: The bound service it leads to.
-
-    Raises:
-        UnsupportedOperationError: It leads out of the run.
+        on: The bound service it leads to; None when it leads out of the run.
     """
 
     def __init__(self, definition: DependencyDefinition, on: ServiceInterface | None) -> None:
@@ -62,7 +59,8 @@ class WorkerDependency(DependencyInterface):
         """The client for the service it leads to, while the run lasts.
 
         Raises:
-            ServiceUnavailableError: The run has not been started, or has ended.
+            ServiceUnavailableError: The run has not been started, or has ended; or the edge leads out of it, where
+                only its owner's workers follow it.
         """
         if self._service is None:
             target = self.definition.url or self.definition.attribute

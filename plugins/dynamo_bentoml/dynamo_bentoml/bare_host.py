@@ -7,20 +7,17 @@ over HTTP, where BentoML's runner map says that it is.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from dynamo_bentoml.elsewhere import open_channel
 from dynamo_bentoml.hosted_service import HostedService
-from dynamo_core.client import make_client
 from dynamo_core.errors import StartError
 from dynamo_core.http.lifespan import Lifespan
 from dynamo_core.inspection import define_service
+from dynamo_core.remote import RemoteClients
 
 if TYPE_CHECKING:
     from dynamo_bentoml.stand_in import StandInFacts
-    from dynamo_core.channel import Channel
     from dynamo_core.definition import DependencyDefinition, ServiceDefinition
 
 logger = logging.getLogger(__name__)
@@ -38,7 +35,7 @@ class BareHost:
     def __init__(self, facts: StandInFacts) -> None:
         self._facts = facts
         self._hosted: HostedService | None = None
-        self._channels: list[Channel] = []
+        self._elsewhere = RemoteClients({})
         self._lifespan: Lifespan | None = None
 
     async def start(self) -> None:
@@ -54,14 +51,17 @@ class BareHost:
 
         definition, graph = self._facts.definition, self._facts.graph
         try:
+            self._elsewhere = RemoteClients(
+                {
+                    attribute: self._locate(edge)
+                    for attribute, edge in definition.dependencies.items()
+                    if edge.service_name is not None or edge.url is not None
+                }
+            )
             self._hosted = HostedService(
                 definition,
                 slot=worker_slot(),
-                clients={
-                    attribute: self._make_client(edge)
-                    for attribute, edge in definition.dependencies.items()
-                    if edge.service_name is not None or edge.url is not None
-                },
+                clients=self._elsewhere.clients(),
                 run_id=RUN_ID,
                 graph=definition.name if graph is None else graph.name,
             )
@@ -84,15 +84,11 @@ class BareHost:
             self._facts.host = None
             await hosted.host.drain(self._facts.definition.config.supervision.stop_timeout_s)
             await hosted.stop()
-        for channel in self._channels:
-            await channel.aclose()
-        self._channels.clear()
+        await self._elsewhere.aclose()
 
-    def _make_client(self, edge: DependencyDefinition) -> object:
+    def _locate(self, edge: DependencyDefinition) -> tuple[str, ServiceDefinition]:
         on = self._find(edge)
-        channel = open_channel(on.name, edge.url or self._place_of(on.name))
-        self._channels.append(channel)
-        return make_client(on.inner, on, channel, asyncio.get_running_loop())
+        return edge.url or self._place_of(on.name), on
 
     def _find(self, edge: DependencyDefinition) -> ServiceDefinition:
         if edge.service_name is None or self._facts.graph is None:

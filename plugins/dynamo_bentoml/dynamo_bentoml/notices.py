@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dynamo_bentoml.elsewhere import UNIX
 from dynamo_core.provider import ServiceEvent
+from dynamo_core.remote import UNIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dynamo_circus.remote import is_socket_address
 from dynamo_circus.service import CircusService
-from dynamo_core.errors import ServiceUnavailableError, UnsupportedOperationError
+from dynamo_core.errors import ServiceUnavailableError
 from dynamo_core.provider import DependencyInterface
+from dynamo_core.remote import check_address
 
 if TYPE_CHECKING:
     from dynamo_core.definition import DependencyDefinition
@@ -15,22 +15,18 @@ if TYPE_CHECKING:
 
 
 class CircusDependency(DependencyInterface):
-    """One edge: calls go over the unix sockets of the service's slots.
+    """One edge: calls go over the unix sockets of the service's slots, or out of the run over HTTP.
 
     Workers make their own clients; :meth:`get` is for the program that runs the graph.
 
     Raises:
-        UnsupportedOperationError: The edge leads out of the run, to something else than a worker's socket.
+        MissingExtraError: The edge leads to an address of HTTP, and httpx is not installed.
     """
 
     def __init__(self, definition: DependencyDefinition, on: ServiceInterface | None) -> None:
-        if on is None and not is_socket_address(definition.url):
-            raise UnsupportedOperationError(
-                "circus",
-                f"reach {definition.url!r}, which {definition.location} depends on",
-                "calls to services outside of the run are not carried yet",
-            )
         super().__init__(definition, on)
+        if on is None and definition.url is not None:
+            check_address(definition.url)
 
     def get(self) -> Any:  # typed where the class is known: ArbiterHandle.client
         """The client for the service it leads to, while the run lasts.
@@ -40,5 +36,5 @@ class CircusDependency(DependencyInterface):
         """
         if not isinstance(self.on, CircusService):
             name = self.definition.remote_name or self.definition.on.__name__
-            raise ServiceUnavailableError(name, "it is of another run, and only workers of this one call it")
+            raise ServiceUnavailableError(name, "it is not of this run, and only workers of this one call it")
         return self.on.arbiter.client(self.on.inner)

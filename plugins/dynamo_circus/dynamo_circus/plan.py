@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 import attrs
 
-from dynamo_circus.remote import SCHEME, RemoteWorker, is_socket_address
+from dynamo_circus.remote import SCHEME, AddressedService, RemoteWorker, is_socket_address
 from dynamo_core.config import ServiceConfig
 from dynamo_core.errors import NotImportableError
 from dynamo_core.import_target import ImportTarget
@@ -47,6 +47,7 @@ class ServicePlan:
         config: Its configuration.
         dependencies: Service by attribute.
         remotes: Workers of other runs, by attribute.
+        addressed: Services that HTTP reaches elsewhere, by attribute.
         http: Where it listens for HTTP; None when it has no routes.
         command: The program and arguments of a custom worker; empty for the built-in worker.
         env_vars: Variables of its workers, above all others.
@@ -57,6 +58,7 @@ class ServicePlan:
     config: ServiceConfig
     dependencies: Mapping[str, str]
     remotes: Mapping[str, RemoteWorker] = attrs.field(factory=dict)
+    addressed: Mapping[str, AddressedService] = attrs.field(factory=dict)
     http: HttpAddress | None = None
     command: tuple[str, ...] = ()
     env_vars: Mapping[str, str] = attrs.field(factory=dict)
@@ -79,6 +81,7 @@ class ServicePlan:
             "config": self.config.to_data(),
             "dependencies": dict(self.dependencies),
             "remotes": {attribute: remote.to_data() for attribute, remote in self.remotes.items()},
+            "addressed": {attribute: service.to_data() for attribute, service in self.addressed.items()},
             "http": None if self.http is None else attrs.asdict(self.http),
             "command": list(self.command),
             "env_vars": dict(self.env_vars),
@@ -94,6 +97,9 @@ class ServicePlan:
             config=ServiceConfig.from_data(data["config"]),
             dependencies=data["dependencies"],
             remotes={name: RemoteWorker.from_data(remote) for name, remote in data["remotes"].items()},
+            addressed={
+                name: AddressedService.from_data(service) for name, service in data["addressed"].items()
+            },
             http=None if http is None else HttpAddress(**http),
             command=tuple(data["command"]),
             env_vars=data["env_vars"],
@@ -221,6 +227,11 @@ def _plan_service(service: CircusService, graph: BoundGraph) -> ServicePlan:
             for attribute, edge in definition.dependencies.items()
             if is_socket_address(edge.url)
         },
+        addressed={
+            attribute: AddressedService(service=_remote_name(edge), target=_remote_target(edge), url=edge.url)
+            for attribute, edge in definition.dependencies.items()
+            if edge.url is not None and not is_socket_address(edge.url)
+        },
         http=_http_address(service, is_entry=definition.name == graph.entry.name),
         command=service.command,
         env_vars=service.options.env_vars,
@@ -230,10 +241,19 @@ def _plan_service(service: CircusService, graph: BoundGraph) -> ServicePlan:
 def _plan_remote(edge: DependencyDefinition) -> RemoteWorker:
     assert edge.url is not None
     return RemoteWorker(
-        service=edge.remote_name or define_service(edge.on).name,
-        target=ImportTarget.of(edge.on),
-        path=edge.url.removeprefix(SCHEME),
+        service=_remote_name(edge), target=_remote_target(edge), path=edge.url.removeprefix(SCHEME)
     )
+
+
+def _remote_name(edge: DependencyDefinition) -> str:
+    return edge.remote_name or define_service(edge.on).name
+
+
+def _remote_target(edge: DependencyDefinition) -> ImportTarget:
+    target = ImportTarget.of(edge.on)
+    if target.problem is not None:
+        raise NotImportableError(target.qualname, target.problem)
+    return target
 
 
 def _http_address(service: CircusService, *, is_entry: bool) -> HttpAddress | None:

@@ -1,4 +1,4 @@
-"""Workers of other runs, which a service may be told to depend on by the path of their socket."""
+"""Services that a run does not start: workers of other runs, by their socket, and what HTTP reaches."""
 
 from __future__ import annotations
 
@@ -29,6 +29,30 @@ def run_id_of(path: str) -> str:
     """Id of the run that a worker's socket belongs to: the name of its directory, or that of no run."""
     name = PurePosixPath(path).parent.name
     return name if RUN_ID.fullmatch(name) else LOCAL_RUN
+
+
+@attrs.frozen(kw_only=True)
+class AddressedService:
+    """One service that runs elsewhere, and is called over HTTP.
+
+    Attributes:
+        service: Its name.
+        target: How a class with its endpoints is imported.
+        url: Its base address.
+    """
+
+    service: str
+    target: ImportTarget
+    url: str
+
+    def to_data(self) -> dict[str, Any]:
+        """A mapping that JSON can hold."""
+        return {"service": self.service, "target": self.target.to_data(), "url": self.url}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Self:
+        """The reverse of :meth:`to_data`."""
+        return cls(service=data["service"], target=ImportTarget.from_data(data["target"]), url=data["url"])
 
 
 @attrs.frozen(kw_only=True)

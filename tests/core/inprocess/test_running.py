@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import AsyncIterator
 from typing import Any, ClassVar
 
-import attrs
 import pytest
 
 from dynamo_core import (
     ServiceUnavailableError,
+    api,
     async_on_start,
     depends,
     endpoint,
@@ -25,6 +26,7 @@ from dynamo_core.errors import (
     UnsupportedOperationError,
 )
 from dynamo_core.graph import collect
+from dynamo_core.http import MissingExtraError
 from dynamo_core.inprocess import InProcessDeploymentTarget
 from dynamo_core.inprocess.options import InProcessOptions
 from dynamo_core.inprocess.provider import InProcessHooks
@@ -316,15 +318,46 @@ async def test_ended_run_changes_nothing():
             services.client(Ground)
 
 
-async def test_edge_that_leads_out_of_the_run_is_refused():
-    graph = collect(Tower)
-    edge = attrs.evolve(
-        graph.entry.dependencies["ground"], service_name=None, url="http://elsewhere.example:8000"
-    )
-    entry = attrs.evolve(graph.entry, dependencies={"ground": edge})
-    alone = attrs.evolve(graph, entry=entry, services=(entry,))
-    with pytest.raises(UnsupportedOperationError, match=r"elsewhere\.example"):
-        async with running(alone):
+@service(http={"port": 0})
+class Far:
+    @api
+    async def echo(self, text: str) -> str:
+        return text
+
+    @api
+    async def letters(self, text: str) -> AsyncIterator[str]:
+        for letter in text:
+            yield letter
+
+
+async def test_edge_that_leads_to_an_address_is_called_over_http():
+    async with running(Far) as far:
+        [served] = (await far.status()).services
+        url = served.http_url
+
+        @service
+        class Near:
+            far = depends(Far, url=url)
+
+            @endpoint
+            async def ask(self, text: str) -> list[str]:
+                return [await self.far.echo(text), *[letter async for letter in self.far.letters(text)]]
+
+        async with running(Near) as near:
+            assert await near.client(Near).ask("ab") == ["ab", "a", "b"]
+            await near.scale("Near", 2)
+            assert await near.client(Near).ask("c") == ["c", "c"]
+
+
+async def test_address_of_http_without_its_libraries_is_an_error_before_the_start(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+
+    @service
+    class Near:
+        far = depends(Far, url="http://127.0.0.1:1")
+
+    with pytest.raises(MissingExtraError, match="httpx"):
+        async with running(Near):
             raise AssertionError("the run was given out")
 
 

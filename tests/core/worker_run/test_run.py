@@ -207,16 +207,16 @@ async def test_class_that_workers_cannot_import_is_refused(
             raise AssertionError("the run was given out")
 
 
-async def test_edge_that_leads_out_of_the_run_is_refused(
+async def test_edge_to_a_worker_of_another_run_is_refused(
     engine: SubprocessEngine, heard: list[ServiceEvent]
 ) -> None:
     """It says which."""
     graph = collect(Frontend)
     frontend = graph.find_service("Frontend")
-    edge = attrs.evolve(frontend.dependencies["backend"], service_name=None, url="http://127.0.0.1:9")
+    edge = attrs.evolve(frontend.dependencies["backend"], service_name=None, url="unix:/w.sock")
     apart = attrs.evolve(frontend, dependencies={"backend": edge})
     bound = bind(attrs.evolve(graph, services=(apart,), entry=apart), heard)
-    with pytest.raises(UnsupportedOperationError, match=r"call http://127\.0\.0\.1:9 for Frontend\.backend"):
+    with pytest.raises(UnsupportedOperationError, match=r"call unix:/w\.sock for Frontend\.backend"):
         async with run_workers(bound, engine, provider="test"):
             raise AssertionError("the run was given out")
 

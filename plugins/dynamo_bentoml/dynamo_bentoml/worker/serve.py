@@ -7,15 +7,14 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from dynamo_bentoml.bento_service import make_service
-from dynamo_bentoml.elsewhere import open_channel
 from dynamo_bentoml.hosted_service import HostedService
 from dynamo_bentoml.ingress import make_http_application
 from dynamo_bentoml.serving import make_application
 from dynamo_bentoml.stand_in import StandInFacts, facts_of
 from dynamo_bentoml.worker.supervisor_line import SupervisorLine
-from dynamo_core.client import make_client
 from dynamo_core.http import serve_http
 from dynamo_core.http.gate import HttpGate
+from dynamo_core.remote import RemoteClients
 from dynamo_core.transport import ServiceServer
 from dynamo_core.worker_kit import health
 from dynamo_core.worker_kit.peers import Peers
@@ -37,31 +36,19 @@ async def serve(assignment: Assignment) -> None:
     bootstrap = assignment.bootstrap
     names = {definition.name for definition in assignment.dependencies.values()}
     peers = Peers(assignment.dependencies, dict.fromkeys(names, bootstrap.run_id))
+    elsewhere = RemoteClients(assignment.elsewhere)
     renewals = Renewals()
     line = SupervisorLine(assignment.channel, peers, renewals)
     stop = stop_on_signals()
     with line.listening():
         try:
             if await _unless(stop, peers.wait_known()):
-                async with _clients_elsewhere(assignment) as elsewhere:
-                    clients = {**peers.clients(), **elsewhere}
-                    await Worker(assignment, clients, line, renewals, stop).run()
+                clients = {**peers.clients(), **elsewhere.clients()}
+                await Worker(assignment, clients, line, renewals, stop).run()
         finally:
             renewals.close()
             await peers.aclose()
-
-
-@contextlib.asynccontextmanager
-async def _clients_elsewhere(assignment: Assignment) -> AsyncIterator[dict[str, object]]:
-    """Clients of services that run elsewhere, by attribute."""
-    loop = asyncio.get_running_loop()
-    async with contextlib.AsyncExitStack() as stack:
-        clients: dict[str, object] = {}
-        for attribute, (url, definition) in assignment.elsewhere.items():
-            channel = open_channel(definition.name, url)
-            stack.push_async_callback(channel.aclose)
-            clients[attribute] = make_client(definition.inner, definition, channel, loop)
-        yield clients
+            await elsewhere.aclose()
 
 
 class Worker:

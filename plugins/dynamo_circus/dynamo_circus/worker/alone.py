@@ -154,13 +154,19 @@ async def _serve(
     dependencies: Mapping[str, ServiceDefinition],
     listeners: tuple[socket.socket, socket.socket | None],
 ) -> None:
-    from dynamo_core.transport import Member  # after what can fail
+    from dynamo_core.remote.clients import remote_service  # after what can fail
+    from dynamo_core.transport import Member  # as above
     from dynamo_core.worker_kit.peers import Peers  # as above
     from dynamo_core.worker_kit.serving import WorkerSetup, serve  # as above
 
     stop = stop_on_signals()
     names = {found.name for found in dependencies.values()}
-    peers = Peers(dependencies, {name: run_id_of(str(wanted.depends[name])) for name in names})
+    addressed = {name: edge for name, edge in definition.dependencies.items() if edge.url is not None}
+    peers = Peers(
+        {**dependencies, **{name: remote_service(edge) for name, edge in addressed.items()}},
+        {name: run_id_of(str(wanted.depends[name])) for name in names},
+        {name: edge.url for name, edge in addressed.items() if edge.url is not None},
+    )
     for name in names:
         peers.update(name, [Member(slot=0, path=str(wanted.depends[name]), generation=0)])
     listener, http_listener = listeners

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 OCTETS: Final = "application/octet-stream"
 JSON: Final = "application/json"
+LINES: Final = "application/x-ndjson"
 _RESULT: Final = "value"
 
 

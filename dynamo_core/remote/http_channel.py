@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
-from dynamo_bentoml.http_values import HttpValues
 from dynamo_core.channel import Buffer, CallOptions, Channel
 from dynamo_core.error_data import error_from_data
 from dynamo_core.errors import (
@@ -19,6 +18,7 @@ from dynamo_core.errors import (
     ServiceUnavailableError,
     WorkerLostError,
 )
+from dynamo_core.remote.http_values import JSON, LINES, OCTETS, HttpValues
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -28,8 +28,24 @@ if TYPE_CHECKING:
 ATTEMPTS: Final = 3
 """How often a call of an idempotent endpoint is made when the connection is lost."""
 
+CONNECT_TIMEOUT_S: Final = 10.0
+"""A call without a time limit does not wait for ever for a machine that does not answer."""
+
+KEEP_ALIVE_S: Final = 2.0
+"""Idle connections are closed before servers usually do it: a call could meet one that is just being closed."""
+
 TRACE_HEADERS: Final = ("traceparent", "tracestate")
 LONGEST_DETAIL: Final = 500
+
+
+class NothingThereError(EndpointNotFoundError):
+    """What answers at an address is a service, and has no such endpoint."""
+
+    def __init__(self, service: str, endpoint: str, url: str) -> None:
+        super().__init__(service, endpoint, known=())
+        self.args = (
+            f"nothing at {url} answers as endpoint {endpoint!r} of {service!r}; is another service there?",
+        )
 
 
 class HttpChannel(Channel):
@@ -48,8 +64,10 @@ class HttpChannel(Channel):
         self._service = service
         self._url = url.rstrip("/")
         self._client = httpx.AsyncClient(
-            timeout=None,  # noqa: S113  # a call has its own time limit, and may have none
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
+            timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT_S),  # a call has its own limit, or none
+            limits=httpx.Limits(
+                max_connections=None, max_keepalive_connections=100, keepalive_expiry=KEEP_ALIVE_S
+            ),
             transport=transport,
             trust_env=False,
         )
@@ -78,6 +96,7 @@ class HttpChannel(Channel):
             raise CallTimeoutError(self._service, endpoint.name, timeout_s=options.timeout_s) from exc
         if response.status_code != httpx.codes.OK:
             raise self._failure(endpoint, response.status_code, body)
+        self._check_type(response, OCTETS if values.gives_bytes else JSON)
         return values.read(json.dumps(_base64(body)).encode() if values.gives_bytes else body)
 
     async def stream(
@@ -95,7 +114,8 @@ class HttpChannel(Channel):
             raise CallTimeoutError(self._service, endpoint.name, timeout_s=options.timeout_s) from exc
         try:
             if response.status_code != httpx.codes.OK:
-                raise self._failure(endpoint, response.status_code, await response.aread())
+                raise self._failure(endpoint, response.status_code, await self._read_all(response, endpoint))
+            self._check_type(response, LINES)
             lines = response.aiter_lines()
             while (line := await self._next_line(lines, endpoint, options, deadline)) is not None:
                 if line.startswith('{"error":'):
@@ -141,7 +161,7 @@ class HttpChannel(Channel):
         assert endpoint.api is not None
         parts = values.write(arguments)
         headers = {name: text for name, text in options.metadata.items() if name in TRACE_HEADERS}
-        headers["accept"] = "application/x-ndjson, application/json"
+        headers["accept"] = f"{LINES}, {JSON}"
         if parts.content_type:
             headers["content-type"] = parts.content_type
         for attempt in range(1, ATTEMPTS + 1):
@@ -154,7 +174,7 @@ class HttpChannel(Channel):
             )
             try:
                 return await self._client.send(request, stream=True)
-            except (httpx.ConnectError, httpx.PoolTimeout) as exc:
+            except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as exc:
                 raise ServiceUnavailableError(
                     self._service, f"{self._url} cannot be reached: {exc or type(exc).__name__}"
                 ) from exc
@@ -162,6 +182,21 @@ class HttpChannel(Channel):
                 if not endpoint.idempotent or attempt == ATTEMPTS:
                     raise self._lost(endpoint, exc) from exc
         raise AssertionError("the last attempt returns or raises")
+
+    def _check_type(self, response: httpx.Response, wanted: str) -> None:
+        """Refuse what no service of the contract would have answered, such as the page of a proxy."""
+        found = response.headers.get("content-type", "")
+        if found.partition(";")[0].strip() != wanted:
+            raise ServiceUnavailableError(
+                self._service,
+                f"{self._url} does not speak the HTTP contract: it answered {found or 'no type'}, not {wanted}",
+            )
+
+    async def _read_all(self, response: httpx.Response, endpoint: EndpointDefinition) -> bytes:
+        try:
+            return await response.aread()
+        except httpx.HTTPError as exc:
+            raise self._lost(endpoint, exc) from exc
 
     def _lost(self, endpoint: EndpointDefinition, exc: httpx.HTTPError) -> WorkerLostError:
         reason = f"the connection to {self._url} was lost: {exc or type(exc).__name__}"
@@ -182,8 +217,8 @@ class HttpChannel(Channel):
             problem = {"detail": body[:LONGEST_DETAIL].decode("utf-8", "replace")}
         kind, detail = problem.get("kind"), str(problem.get("detail", ""))
         if not isinstance(kind, str):
-            if status == httpx.codes.NOT_FOUND:
-                return EndpointNotFoundError(self._service, endpoint.name, known=())
+            if status == httpx.codes.NOT_FOUND and problem.get("status") == status:
+                return NothingThereError(self._service, endpoint.name, self._url)
             return ServiceUnavailableError(self._service, f"{self._url} answered {status}: {detail}")
         errors = problem.get("errors") or []
         facts = {

@@ -14,7 +14,6 @@ import httpx
 import pydantic
 import pytest
 
-from dynamo_bentoml.http_channel import HttpChannel
 from dynamo_core import (
     HttpConfig,
     InvalidRequestError,
@@ -35,6 +34,7 @@ from dynamo_core.errors import CallTimeoutError, EndpointNotFoundError, Unsuppor
 from dynamo_core.host import Host
 from dynamo_core.http import build_application, serve_http
 from dynamo_core.inspection import define_service
+from dynamo_core.remote.http_channel import HttpChannel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -187,7 +187,7 @@ async def far() -> AsyncIterator[Any]:
         yield client
 
 
-async def test_values_of_every_kind_arrive(far: Far) -> None:
+async def test_values_of_every_kind_arrive(far: Any) -> None:
     """Parameters by name, models as the body, bytes as they are, and inside of models."""
     assert await far.mixed(1) == {"a": 1, "b": "b", "c": None}
     assert await far.mixed(1, "x", c=[1, 2]) == {"a": 1, "b": "x", "c": [1, 2]}
@@ -345,7 +345,19 @@ async def test_idempotent_call_is_made_again() -> None:
 @pytest.mark.parametrize(
     ("answer", "error", "told"),
     [
-        (give(404, b"not here", "text/plain"), EndpointNotFoundError, "mixed"),
+        (give(404, b"not here", "text/plain"), ServiceUnavailableError, "http://far answered 404: not here"),
+        (
+            give(404, b'{"status": 404}', "application/problem+json"),
+            EndpointNotFoundError,
+            "http://far .*'mixed'",
+        ),
+        (give(302, b"", "text/html"), ServiceUnavailableError, "http://far answered 302"),
+        (
+            give(200, b"<html>", "text/html"),
+            ServiceUnavailableError,
+            "http://far .* contract: it answered text/html",
+        ),
+        (give(204, b""), ServiceUnavailableError, "http://far answered 204"),
         (give(502, b"<html>bad gateway</html>", "text/html"), ServiceUnavailableError, "bad gateway"),
         (give(500, b"[1]"), ServiceUnavailableError, "500"),
         (give(200, b"not json"), UnsupportedValueError, "does not fit"),
@@ -362,13 +374,85 @@ async def test_answers_of_something_else_are_errors_of_a_call(
             await far.mixed(1)
 
 
+async def test_page_in_the_place_of_a_stream_is_an_error() -> None:
+    """Its lines are no items."""
+    transport, _ = answering(give(200, b"1\n2\n", "text/plain"))
+    async with client_of("http://far", transport=transport) as far:
+        with pytest.raises(ServiceUnavailableError, match="text/plain, not application/x-ndjson"):
+            await anext(far.count(2))
+
+
+@contextlib.asynccontextmanager
+async def raw_server(*answers: bytes) -> AsyncIterator[str]:
+    """Sends those bytes in answer to one request each, then closes; with none left, it says nothing at all."""
+    left, quiet = list(answers), asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        if not left:
+            await quiet.wait()
+        else:
+            writer.write(left.pop(0))
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        quiet.set()
+        server.close()
+        await server.wait_closed()
+
+
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+async def test_stream_that_is_cut_never_looks_complete() -> None:
+    """Its items come, then the loss."""
+    items = []
+    async with raw_server(HEAD + b"2\r\n1\n\r\n") as url, client_of(url) as far:
+        with pytest.raises(WorkerLostError, match=url):
+            async for item in far.count(2):
+                items.append(item)  # it ends with an error
+    assert items == [1]
+
+
+async def test_server_that_says_nothing_meets_the_deadline() -> None:
+    """As any endpoint that takes too long."""
+    async with raw_server() as url, client_of(url) as far:
+        with pytest.raises(CallTimeoutError):
+            await with_options(far, timeout_s=0.1).mixed(1)
+        with pytest.raises(CallTimeoutError):
+            await anext(with_options(far, timeout_s=0.1).count(1))
+
+
+async def test_server_that_speaks_no_http_is_a_lost_connection() -> None:
+    """Something of another kind has the port."""
+    async with raw_server(b"+PONG\r\n") as url, client_of(url) as far:
+        with pytest.raises(WorkerLostError, match=url):
+            await far.mixed(1)
+
+
+async def test_other_service_at_the_address_is_told() -> None:
+    """It has no such endpoint."""
+
+    @service
+    class Other:
+        @api
+        async def something(self) -> None: ...
+
+    async with serving(Other) as (url, _), client_of(url) as far:
+        with pytest.raises(EndpointNotFoundError, match=url):
+            await far.mixed(1)
+
+
 async def test_trace_context_travels_and_nothing_else_does() -> None:
     """Metadata has no place in the HTTP contract."""
     seen: list[httpx.Headers] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
         seen.append(request.headers)
-        return httpx.Response(200, content=b"{}")
+        return give(200, b"{}")(request)
 
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     async with client_of("http://far", transport=httpx.MockTransport(answer)) as far:
