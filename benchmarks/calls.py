@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 from benchmarks.figures import Figure
@@ -31,10 +30,22 @@ MODEL_BUDGET = 0.3
 """Calls with a pydantic model each way, over the floor's calls with a dict: the floor has no models."""
 
 
-def measure(rounds: int, sides: Iterable[str] = tuple(SIDES), places: Iterable[str] = tuple(PLACES)) -> list[Figure]:
-    """Measure sides that are installed."""
-    sides, places = list(sides), list(places)
-    missing = {side: module for side, module in NEEDS.items() if side in sides and not is_installed(module)}
+INTERPRETERS: dict[str, str] = {}
+"""Interpreters of sides that do not run with this one."""
+
+CHOSEN: list[str] = list(SIDES)
+
+
+def measure(rounds: int) -> list[Figure]:
+    """Measure the chosen sides, as far as they are installed."""
+    sides, places = CHOSEN, list(PLACES)
+    missing = {
+        side
+        for side, module in NEEDS.items()
+        if side in sides and side not in INTERPRETERS and not is_installed(module)
+    }
+    for side in missing:
+        print(f"{SIDES[side]}: not installed, left out", file=sys.stderr)
     found: dict[tuple[str, str], dict[str, list[float]]] = {}
     notes: dict[tuple[str, str], dict[str, str]] = {}
     for turn in range(rounds):
@@ -54,7 +65,6 @@ def measure(rounds: int, sides: Iterable[str] = tuple(SIDES), places: Iterable[s
     for place in places:
         for row in ROWS:
             values = found.get((place, row.name), {})
-            base = BASE
             budget = BUDGETS.get((place, row))
             if row is MODEL_RATE:
                 values = {"floor": found.get((place, RATE.name), {}).get(BASE, []), **values}
@@ -68,7 +78,7 @@ def measure(rounds: int, sides: Iterable[str] = tuple(SIDES), places: Iterable[s
                     more_is_better=row.more_is_better,
                     values={side: values[side] for side in sides if values.get(side)},
                     notes=notes.get((place, row.name), {}),
-                    base=base,
+                    base=BASE,
                     budget=budget,
                 )
             )
@@ -77,7 +87,7 @@ def measure(rounds: int, sides: Iterable[str] = tuple(SIDES), places: Iterable[s
 
 def start(side: str, place: str) -> dict[str, dict[str, object]]:
     """Measure one start of one side; a side that fails as a whole says so for every row."""
-    command = [sys.executable, "-m", f"benchmarks.sides.{side}"]
+    command = [INTERPRETERS.get(side, sys.executable), "-m", f"benchmarks.sides.{side}"]
     environ = {**os.environ, PLACE_VARIABLE: place, "PYTHONPATH": str(ROOT)}
     try:
         done = subprocess.run(
@@ -86,7 +96,9 @@ def start(side: str, place: str) -> dict[str, dict[str, object]]:
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as exc:
         told = str(getattr(exc, "stderr", "") or exc).strip().splitlines()[-1:] or ["no output"]
         return {"figures": {}, "failed": {}, "errors": {row.name: told[0][:200] for row in ROWS}}
-    return json.loads(done.stdout.splitlines()[-1])
+    lines = [line for line in done.stdout.splitlines() if line.startswith('{"figures"')]
+    told: dict[str, dict[str, object]] = json.loads(lines[-1])
+    return told
 
 
 def is_installed(module: str) -> bool:

@@ -72,4 +72,4 @@ def _panel(figure: Figure, names: dict[str, str], top: int) -> Iterator[str]:
 
 def _ratio(figure: Figure, side: str) -> str:
     ratio = figure.ratio(side)
-    return f"  ({ratio:.2g}×)" if ratio is not None and side != figure.base else ""
+    return f"  ({number(ratio)}×)" if ratio is not None and side != figure.base else ""

@@ -205,7 +205,9 @@ async def _read(stream: AsyncIterator[Any], expected: int) -> None:
         raise ValueError(f"wanted {expected} items, got {count}")
 
 
-async def _items_per_s(open_stream: Callable[[int], AsyncIterator[Any]], *, streams: int, items: int) -> float:
+async def _items_per_s(
+    open_stream: Callable[[int], AsyncIterator[Any]], *, streams: int, items: int
+) -> float:
     rounds = 0
     began = time.perf_counter()
     while rounds == 0 or (rounds < 50 and time.perf_counter() < began + MOST_S):
