@@ -16,9 +16,10 @@ demo: environment ## Serve examples/hello_world under supervision; Ctrl-C ends i
 test: environment ## Run the tests
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
-bench: environment ## Measure against the floor, in one run
-	$(BIN)/python benchmarks/transport.py $(ARGS)
-	$(BIN)/python benchmarks/discovery.py
+bench: ## Measure beside the floor and other frameworks, in one run: ARGS="--quick", ARGS="--only calls"
+	@$(PYTHON) tools/environments.py make bench
+	@.venvs/bench/bin/python -m compileall -q $(PACKAGES)
+	.venvs/bench/bin/python -m benchmarks $(ARGS)
 
 check: format lint types test-core test-bentoml test-together test-wheels test ## Run everything that CI runs
 

@@ -32,10 +32,13 @@ def to_svg(figures: Sequence[Figure], names: dict[str, str], title: str) -> str:
         panel = list(_panel(figure, names, top))
         parts += panel
         top += GAP + BAR * sum(figure.median(side) is not None for side in names) + 14
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top}" width="{WIDTH}" height="{top}" '
+        f'font-family="system-ui, sans-serif" font-size="12" role="img" aria-label="{escape(title)}">'
+    )
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top}" width="{WIDTH}" height="{top}" '
-            f'font-family="system-ui, sans-serif" font-size="12" role="img" aria-label="{escape(title)}">',
+            head,
             f'<rect width="{WIDTH}" height="{top}" fill="#ffffff"/>',
             f'<text x="16" y="24" font-size="15" font-weight="600" fill="#1f2933">{escape(title)}</text>',
             *parts,
