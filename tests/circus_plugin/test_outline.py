@@ -38,6 +38,8 @@ async def test_command_of_the_plan_starts_the_service(
         ("Frontend", 0),
     ]
     assert "a secret" not in json.dumps(outline)
+    listens = [word for each in outline["processes"] for word in each["command"] if "--listen" in word]
+    assert len(set(listens)) == 3, "two of them can be started side by side"
     backend = outline["processes"][0]
     assert """WORD='two words' TOKEN_OF_TESTS="$TOKEN_OF_TESTS" """ in backend["command_line"]
     monkeypatch.setenv("WORD", backend["envs"]["WORD"])

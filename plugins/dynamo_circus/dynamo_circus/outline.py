@@ -54,16 +54,17 @@ def _outline(service: ServicePlan, slot: int, assignment: DeviceAssignment) -> P
         service=service.name,
         slot=slot,
         devices=assignment.devices(service, slot),
-        command=service.command or tuple(_command(service)),
+        command=service.command or tuple(_command(service, slot)),
         envs={**assignment.variables(service, slot), **service.config.envs, **service.env_vars},
         secrets=service.config.secrets,
     )
 
 
-def _command(service: ServicePlan) -> Iterator[str]:
+def _command(service: ServicePlan, slot: int) -> Iterator[str]:
     yield from (sys.executable, "-m", "dynamo_circus.worker", str(service.target))
     folder = Path.cwd()
-    yield f"--listen=unix:{folder}/{service.name}.sock"
+    number = f"-{slot}" if slot else ""  # dependents are shown how to reach the first one
+    yield f"--listen=unix:{folder}/{service.name}{number}.sock"
     for name in sorted({*service.dependencies.values()}):
         yield f"--depends={name}=unix:{folder}/{name}.sock"
     for remote in service.remotes.values():
