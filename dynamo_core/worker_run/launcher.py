@@ -15,10 +15,10 @@ from dynamo_core.errors import NotImportableError, UnsupportedOperationError
 from dynamo_core.import_target import ImportTarget
 from dynamo_core.remote import UNIX, check_address
 from dynamo_core.remote.clients import remote_service
+from dynamo_core.supervision.environment import compose_environment, pick_secrets
 from dynamo_core.worker_kit.bootstrap import Bootstrap
 from dynamo_core.worker_kit.notification import NOTIFY_VARIABLE
 from dynamo_core.worker_run.engine import WorkerOrder
-from dynamo_core.worker_run.environment import compose_environment, pick_secrets
 from dynamo_core.worker_run.listeners import HttpListener
 
 if TYPE_CHECKING:
@@ -76,11 +76,8 @@ class Launcher:
         self._graph = graph
         self._directory = directory
         self._log_level = environ.get(environment.LOG_LEVEL) or "warning"
-        secrets = {name for service in graph.services for name in service.config.secrets}
-        self._secrets = {
-            service.name: pick_secrets(environ, service.config, service=service.name)
-            for service in graph.services
-        }
+        self._secrets = pick_secrets(environ, graph.services)
+        secrets = {name for found in self._secrets.values() for name in found}
         self._environments = {
             service.name: compose_environment(environ, service.config, secrets=secrets)
             for service in graph.services

@@ -16,9 +16,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from dynamo_bentoml import usage_reporting
 from dynamo_bentoml._version import __version__
 from dynamo_bentoml.built import DESCRIPTION_FILE, MODULE
-from dynamo_bentoml.supervisor.environment import USAGE_REPORTING
 from dynamo_core.errors import DynamoError, NotImportableError
 from dynamo_core.provider import BuiltArtifact
 
@@ -161,7 +161,7 @@ def _run_bentoml(stage: Path, request: BuildRequest) -> str:
         command += ["--name", request.name]
     if request.version is not None:
         command += ["--version", request.version]
-    environ = {USAGE_REPORTING: "True", **os.environ, "PYTHONWARNINGS": "ignore"}
+    environ = {usage_reporting.VARIABLE: "True", **os.environ, "PYTHONWARNINGS": "ignore"}
     environ.pop("DYNAMO_CONFIG", None)  # what it says is in the configuration already
     done = subprocess.run(
         command, cwd=stage, env=environ, capture_output=True, text=True, timeout=BUILD_TIMEOUT_S, check=False

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
 import attrs
 import bentoml
 
-from dynamo_bentoml.supervisor.environment import USAGE_REPORTING
+from dynamo_bentoml import usage_reporting
 from dynamo_core.host import BatchDroppedError
 
 if TYPE_CHECKING:
@@ -280,7 +280,7 @@ def turn_usage_reporting_off() -> None:
     """Keep BentoML from telling its makers that it is used, unless the user has decided about it."""
     from bentoml._internal.utils.analytics.usage_stats import do_not_track
 
-    os.environ.setdefault(USAGE_REPORTING, "True")
+    os.environ.setdefault(usage_reporting.VARIABLE, "True")
     do_not_track.cache_clear()
 
 

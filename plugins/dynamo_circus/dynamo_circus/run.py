@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, cast
 from dynamo_circus.arbiter_handle import ArbiterHandle
 from dynamo_circus.plan import make_plan
 from dynamo_circus.supervisor_process import SupervisorProcess
-from dynamo_circus.worker_environment import check_secrets
 from dynamo_core.errors import StartError
+from dynamo_core.supervision.environment import pick_secrets
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -33,7 +33,7 @@ async def run_services(graph: BoundGraph, options: CircusOptions) -> AsyncIterat
         DynamoError: Nothing could be started.
     """
     plan = make_plan(graph, options)
-    check_secrets(os.environ, plan)
+    pick_secrets(os.environ, plan.services)  # what is missing is told before anything starts
     supervisor = await SupervisorProcess.start(plan, graph.emit)
     stop = functools.partial(_stop, supervisor, graph)
     try:

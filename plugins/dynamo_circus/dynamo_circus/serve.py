@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from dynamo_circus.plan import make_plan
 from dynamo_circus.supervisor.run_log import LinePrinter
 from dynamo_circus.supervisor.supervisor import Supervisor
-from dynamo_circus.worker_environment import check_secrets
 from dynamo_core.errors import EXIT_OK
+from dynamo_core.supervision.environment import pick_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,7 +32,7 @@ def serve_services(graph: BoundGraph, options: CircusOptions) -> int:
         DynamoError: Nothing could be started.
     """
     plan = make_plan(graph, options)
-    check_secrets(os.environ, plan)
+    pick_secrets(os.environ, plan.services)  # what is missing is told before anything starts
 
     async def supervise(show_lines: Callable[[Sequence[LogLine]], None]) -> None:
         await Supervisor(plan, emit=graph.emit, environ=dict(os.environ), show_lines=show_lines).run()

@@ -12,10 +12,9 @@ import pytest
 
 from dynamo_core import ServiceConfig
 from dynamo_core.config import SupervisionConfig
-from dynamo_core.errors import AddressInUseError, ConfigError, RunDirectoryError
+from dynamo_core.errors import AddressInUseError, RunDirectoryError
 from dynamo_core.provider import LogLine, WorkerOrder
 from dynamo_core.worker_run.backoff import LONGEST_DELAY_S, BackOff
-from dynamo_core.worker_run.environment import compose_environment, pick_secrets
 from dynamo_core.worker_run.lifeline import Lifeline, NoticeSocket
 from dynamo_core.worker_run.lines import LONGEST_LINE_BYTES, RunLines, WorkerOutput
 from dynamo_core.worker_run.listeners import HttpListener, SlotListener
@@ -48,42 +47,6 @@ def test_slot_past_its_limit_waits_longest() -> None:
     assert not back_off.is_past_limit
     assert back_off.record_death(0.1, ready_at=None) == LONGEST_DELAY_S
     assert back_off.is_past_limit
-
-
-# --- environment ---
-
-BASE = {
-    "PATH": "/bin",
-    "TOKEN": "secret",
-    "DYNAMO_PROVIDER": "x",
-    "NOTIFY_SOCKET": "/run/systemd/notify",
-    "KEEP_ONE": "1",
-}
-
-
-@pytest.mark.parametrize(
-    ("inherit", "wanted"),
-    [
-        (True, {"PATH", "KEEP_ONE"}),
-        (False, set()),
-        (["KEEP_*", "TOKEN", "DYNAMO_*"], {"KEEP_ONE"}),
-    ],
-)
-def test_what_is_not_for_a_service_is_not_inherited(inherit: bool | list[str], wanted: set[str]) -> None:
-    """Secrets of any service, variables of this project, and those about one process."""
-    config = ServiceConfig({"inherit_env": inherit, "envs": {"OWN": "$HOME"}})
-    found = compose_environment(BASE, config, secrets=["TOKEN"])
-    assert found.keys() == wanted | {"OWN"}
-    assert found["OWN"] == "$HOME"
-
-
-def test_every_missing_secret_is_told() -> None:
-    """At once."""
-    config = ServiceConfig({"secrets": ["TOKEN", "ONE", "TWO"]})
-    with pytest.raises(ConfigError) as caught:
-        pick_secrets(BASE, config, service="Backend")
-    assert len(caught.value.problems) == 2
-    assert pick_secrets(BASE, ServiceConfig({"secrets": ["TOKEN"]}), service="Backend") == {"TOKEN": "secret"}
 
 
 # --- lines ---

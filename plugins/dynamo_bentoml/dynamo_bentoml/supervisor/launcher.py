@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from dynamo_bentoml import usage_reporting
 from dynamo_bentoml.orders import WorkerOrders
-from dynamo_bentoml.supervisor.environment import compose_environment, pick_secrets
 from dynamo_bentoml.supervisor.process import Launch
 from dynamo_core import environment
+from dynamo_core.supervision.environment import compose_environment, pick_secrets
 from dynamo_core.worker_kit.bootstrap import Bootstrap
 
 if TYPE_CHECKING:
@@ -54,24 +55,24 @@ class Launcher:
         self._plan = plan
         self._run_id = directory.run_id
         self._http_listeners = http_listeners
-        self._secrets = {
-            service.name: pick_secrets(environ, service.config, service=service.name)
-            for service in plan.services
-        }
+        self._secrets = pick_secrets(environ, plan.services)
         secret_names = {name for secrets in self._secrets.values() for name in secrets}
         metrics = directory.path / METRICS_FOLDER
         metrics.mkdir(mode=0o700)
         self._environments = {
-            service.name: compose_environment(
-                environ,
-                service.config,
-                above={
-                    **devices.get(service.name, {}),
-                    METRICS_VARIABLE: str(metrics),
-                    **service.env_vars,
-                },
-                secrets=secret_names,
-            )
+            service.name: {
+                usage_reporting.VARIABLE: "True",
+                **compose_environment(
+                    environ,
+                    service.config,
+                    above={
+                        **devices.get(service.name, {}),
+                        METRICS_VARIABLE: str(metrics),
+                        **service.env_vars,
+                    },
+                    secrets=secret_names,
+                ),
+            }
             for service in plan.services
         }
 

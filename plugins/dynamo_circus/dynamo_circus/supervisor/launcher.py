@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from dynamo_circus import exec_shim
 from dynamo_circus.supervisor.process import Launch
-from dynamo_circus.worker_environment import compose_environment, pick_secrets
 from dynamo_core import environment
+from dynamo_core.supervision.environment import compose_environment, pick_secrets
 from dynamo_core.worker_kit.bootstrap import Bootstrap
 
 if TYPE_CHECKING:
@@ -60,15 +60,10 @@ class Launcher:
         self._devices = devices
         self._channels = channels
         self._http_sockets = http_sockets
-        self._secrets = {
-            service.name: pick_secrets(environ, service.config, service=service.name)
-            for service in plan.services
-        }
+        self._secrets = pick_secrets(environ, plan.services)
         names = {name for secrets in self._secrets.values() for name in secrets}
         self._environments = {
-            service.name: compose_environment(
-                environ, service.config, env_vars=service.env_vars, secrets=names
-            )
+            service.name: compose_environment(environ, service.config, above=service.env_vars, secrets=names)
             for service in plan.services
         }
 
@@ -114,7 +109,11 @@ class Launcher:
                 },
                 **{
                     attribute: (remote.service, remote.target.to_data())
-                    for attribute, remote in (*service.remotes.items(), *service.addressed.items())
+                    for attribute, remote in service.remotes.items()
+                },
+                **{
+                    attribute: (found.service, found.target.to_data())
+                    for attribute, found in service.addressed.items()
                 },
             },
             remote_runs={remote.service: remote.run_id for remote in service.remotes.values()},
