@@ -20,10 +20,16 @@ def pin(cores: set[int]) -> None:
 
 
 def pin_caller() -> None:
-    """Keep this process where the callers of this measurement belong."""
-    pin(PLACES[os.environ[PLACE_VARIABLE]][0])
+    """Keep this process where the callers of this measurement belong, if it belongs anywhere."""
+    _pin_to(0)
 
 
 def pin_callee() -> None:
-    """Keep this process where what is called belongs."""
-    pin(PLACES[os.environ[PLACE_VARIABLE]][1])
+    """Keep this process where what is called belongs, if it belongs anywhere."""
+    _pin_to(1)
+
+
+def _pin_to(which: int) -> None:
+    place = os.environ.get(PLACE_VARIABLE)
+    if place:
+        pin(PLACES[place][which])

@@ -15,6 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 
+from benchmarks.sides.living import FIRST, RECOVER, hold
 from benchmarks.sides.serving import PATIENCE_S, print_figures
 
 GRAPH = "benchmarks.sides.bento_graph:Frontend"
@@ -24,7 +25,11 @@ def main() -> None:
     with socket.create_server(("127.0.0.1", 0)) as sock:
         port = sock.getsockname()[1]
     with serving(port):
-        print_figures(json.loads(post(port, "/measure")))
+        if sys.argv[1:2] == [FIRST]:
+            post(port, "/ask")
+            hold()
+        else:
+            print_figures(json.loads(post(port, "/recover" if sys.argv[1:2] == [RECOVER] else "/measure")))
 
 
 @contextlib.contextmanager
@@ -57,7 +62,7 @@ def wait_until_ready(port: int) -> None:
         except (OSError, urllib.error.URLError):
             if time.monotonic() > end:
                 raise
-            time.sleep(0.05)
+            time.sleep(0.02)
 
 
 def post(port: int, path: str) -> bytes:

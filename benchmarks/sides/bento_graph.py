@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
+import os
+import signal
 from collections.abc import AsyncIterator, Awaitable
 from typing import Any
 
+import attrs
 import bentoml
 
 from benchmarks.models import Prompt
 from benchmarks.pinning import pin_callee, pin_caller
+from benchmarks.sides.living import TAKES_S, recover
 from benchmarks.work import ITEM, measure
 
 
@@ -43,6 +48,14 @@ class Backend:
         for _ in range(count):
             yield ITEM
             await asyncio.sleep(0.005)
+
+    @bentoml.api
+    async def pid(self) -> int:
+        return os.getpid()
+
+    @bentoml.api
+    async def take(self) -> None:
+        await asyncio.sleep(TAKES_S)
 
 
 class Client:
@@ -92,3 +105,15 @@ class Frontend:
     async def measure(self) -> str:
         """Do all the work from here."""
         return json.dumps(await measure(Client(self.backend)))
+
+    @bentoml.api
+    async def ask(self) -> int:
+        """Answer once, if the backend does."""
+        return await self.backend.to_async.pid()  # type: ignore[attr-defined, no-any-return]
+
+    @bentoml.api
+    async def recover(self) -> str:
+        """Kill the backend under load."""
+        backend = self.backend.to_async  # type: ignore[attr-defined]
+        kill = functools.partial(os.kill, int(await backend.pid()), signal.SIGKILL)
+        return json.dumps(attrs.asdict(await recover(backend.take, kill)))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 
 from benchmarks.graph import Frontend
+from benchmarks.sides.living import RECOVER
 from benchmarks.sides.serving import PATIENCE_S, print_figures
 from dynamo_circus import CircusDeploymentTarget
 from dynamo_core.graph import collect
@@ -12,8 +14,15 @@ from dynamo_core.provider.binding import run_graph
 
 
 async def main() -> None:
-    async with run_graph(CircusDeploymentTarget(), collect(Frontend)) as services, asyncio.timeout(PATIENCE_S):
-        print_figures(await services.client("Frontend").measure())
+    async with (
+        run_graph(CircusDeploymentTarget(), collect(Frontend)) as services,
+        asyncio.timeout(PATIENCE_S),
+    ):
+        frontend = services.client("Frontend")
+        if sys.argv[1:2] == [RECOVER]:
+            print_figures(await frontend.recover(sys.argv[2:3] == ["idempotent"]))
+        else:
+            print_figures(await frontend.measure())
 
 
 if __name__ == "__main__":

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import os
+import signal
 from collections.abc import AsyncIterator, Awaitable
 from typing import Any
 
+import attrs
 from ray import serve
 
 from benchmarks.models import Prompt
 from benchmarks.pinning import pin_callee, pin_caller
+from benchmarks.sides.living import TAKES_S, recover
 from benchmarks.work import ITEM, measure
 
 MOST_ONGOING = 1_000
@@ -40,6 +45,12 @@ class Backend:
         for _ in range(count):
             yield ITEM
             await asyncio.sleep(0.005)
+
+    async def pid(self) -> int:
+        return os.getpid()
+
+    async def take(self) -> None:
+        await asyncio.sleep(TAKES_S)
 
 
 class Client:
@@ -79,3 +90,11 @@ class Frontend:
     async def measure(self) -> dict[str, Any]:
         """Do all the work from here."""
         return await measure(Client(self._backend))
+
+    async def ask(self, value: Any) -> Any:
+        return await self._backend.echo.remote(value)
+
+    async def recover(self) -> dict[str, Any]:
+        """Kill the backend under load."""
+        kill = functools.partial(os.kill, await self._backend.pid.remote(), signal.SIGKILL)
+        return attrs.asdict(await recover(self._backend.take.remote, kill))

@@ -14,7 +14,8 @@ from typing import Any
 import uvloop
 
 from benchmarks.pinning import pin_callee, pin_caller
-from benchmarks.work import measure
+from benchmarks.sides.living import FIRST, hold
+from benchmarks.work import ARGUMENT, measure
 
 SERVE = "--serve"
 PATIENCE_S = 60.0
@@ -36,7 +37,10 @@ def main(
         return
     pin_caller()
     with _serving() as path:
-        print_figures(uvloop.run(_measure(connect, path)))
+        if sys.argv[1:2] == [FIRST]:
+            uvloop.run(_answer_first(connect, path))
+        else:
+            print_figures(uvloop.run(_measure(connect, path)))
 
 
 def is_ready() -> None:
@@ -49,11 +53,16 @@ def print_figures(figures: dict[str, Any]) -> None:
     print(json.dumps(figures))
 
 
-async def _measure(
-    connect: Callable[[str], AbstractAsyncContextManager[Any]], path: str
-) -> dict[str, Any]:
+async def _measure(connect: Callable[[str], AbstractAsyncContextManager[Any]], path: str) -> dict[str, Any]:
     async with connect(path) as client:
         return await measure(client)
+
+
+async def _answer_first(connect: Callable[[str], AbstractAsyncContextManager[Any]], path: str) -> None:
+    async with connect(path) as client:
+        if await client.echo(ARGUMENT) != ARGUMENT:
+            raise ValueError("another value came back")
+        hold()
 
 
 @contextlib.contextmanager
