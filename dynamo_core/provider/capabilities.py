@@ -20,6 +20,7 @@ LEVEL_MEANINGS: Final = MappingProxyType(
 
 CAPABILITIES: Final = MappingProxyType(
     {
+        "addresses": "a dependency may lead to a service that runs elsewhere, at its address",
         "batching": "several calls of a batchable endpoint are joined into one",
         "cancellation": "cancelling a call, or closing a stream early, cancels the endpoint on the far side",
         "custom_commands": "a service's workers are started by a command of the user's",

@@ -128,6 +128,9 @@ def _uses_of(service: ServiceDefinition) -> Iterator[Use]:
     for endpoint in service.endpoints.values():
         for capability, what in _of_endpoint(endpoint):
             yield Use(capability, f"{service.name}.{endpoint.name}", what, endpoint.location)
+    for edge in service.dependencies.values():
+        if edge.url is not None:
+            yield Use("addresses", service.name, f"{edge.attribute} is at {edge.url}", edge.location)
     found = [*_of_config(service.config), *_of_supervision(service.config.supervision)]
     if service.target.problem is not None:
         found.append(("local_classes", f"its class cannot be imported: {service.target.problem}"))

@@ -18,6 +18,7 @@ from dynamo_core.testing.conformance import (
     HttpConformance,
     LeftoverConformance,
     LifecycleConformance,
+    RemoteConformance,
     RestartConformance,
     SecurityConformance,
     StreamConformance,
@@ -96,3 +97,7 @@ class TestRestart(RestartConformance):
 
 class TestSecurity(SecurityConformance):
     """Secrets and sockets, across processes."""
+
+
+class TestRemote(RemoteConformance):
+    """Services at an address."""

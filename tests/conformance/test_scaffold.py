@@ -84,6 +84,10 @@ class TestDrain(conformance.DrainConformance):
     """Work under way."""
 
 
+class TestRemote(conformance.RemoteConformance):
+    """Services at an address."""
+
+
 class TestSecurity(conformance.SecurityConformance):
     """Secrets and sockets."""
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from dynamo_core.testing.conformance.ingress import HttpConformance
     from dynamo_core.testing.conformance.leftovers import LeftoverConformance
     from dynamo_core.testing.conformance.lifecycle import LifecycleConformance
+    from dynamo_core.testing.conformance.remote import RemoteConformance
     from dynamo_core.testing.conformance.restarting import RestartConformance
     from dynamo_core.testing.conformance.security import SecurityConformance
     from dynamo_core.testing.conformance.streams import StreamConformance
@@ -49,6 +50,7 @@ _MODULES: Final = {
     "HttpConformance": "dynamo_core.testing.conformance.ingress",
     "LeftoverConformance": "dynamo_core.testing.conformance.leftovers",
     "LifecycleConformance": "dynamo_core.testing.conformance.lifecycle",
+    "RemoteConformance": "dynamo_core.testing.conformance.remote",
     "RestartConformance": "dynamo_core.testing.conformance.restarting",
     "SecurityConformance": "dynamo_core.testing.conformance.security",
     "StreamConformance": "dynamo_core.testing.conformance.streams",
@@ -69,6 +71,7 @@ __all__ = [
     "HttpConformance",
     "LeftoverConformance",
     "LifecycleConformance",
+    "RemoteConformance",
     "RestartConformance",
     "SecurityConformance",
     "StreamConformance",

@@ -202,19 +202,28 @@ class Conformance:
         return provider
 
     @pytest.fixture
-    def open_run(self, provider: Provider, request: pytest.FixtureRequest) -> Callable[[type], OpenRun]:
-        """Gives the run of the graph of a service; it is started once for all tests of the class."""
+    def keep_open(
+        self, provider: Provider, request: pytest.FixtureRequest
+    ) -> Callable[[object, Callable[[], OpenRun]], OpenRun]:
+        """Gives the run of a key; it is started once for all tests of the class, and closed after them."""
         holder = request.node.getparent(pytest.Class)
         runs: dict[object, OpenRun] = holder.stash.setdefault(_OPEN_RUNS, {})
 
-        def find_or_open(entry: type) -> OpenRun:
-            key = (provider.name, entry)
+        def find_or_open(key: object, start: Callable[[], OpenRun]) -> OpenRun:
+            key = (provider.name, key)
             if key not in runs:
-                runs[key] = OpenRun(provider, collect(entry))
+                runs[key] = start()
                 holder.addfinalizer(lambda: runs.pop(key).close())
             return runs[key]
 
         return find_or_open
+
+    @pytest.fixture
+    def open_run(
+        self, provider: Provider, keep_open: Callable[[object, Callable[[], OpenRun]], OpenRun]
+    ) -> Callable[[type], OpenRun]:
+        """Gives the run of the graph of a service; it is started once for all tests of the class."""
+        return lambda entry: keep_open(entry, lambda: OpenRun(provider, collect(entry)))
 
     @pytest.fixture
     def run(self, open_run: Callable[[type], OpenRun]) -> OpenRun:

@@ -75,6 +75,10 @@ class TestHttp(conformance.HttpConformance):
     """HTTP."""
 
 
+class TestRemote(conformance.RemoteConformance):
+    """Services at an address."""
+
+
 class TestSecurity(conformance.SecurityConformance):
     """Security."""
 

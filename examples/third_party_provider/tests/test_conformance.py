@@ -70,6 +70,10 @@ class TestHttp(conformance.HttpConformance):
     pass
 
 
+class TestRemote(conformance.RemoteConformance):
+    """Services at an address."""
+
+
 class TestSecurity(conformance.SecurityConformance):
     pass
 

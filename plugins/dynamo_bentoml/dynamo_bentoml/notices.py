@@ -43,4 +43,4 @@ def find_notices(definition: ServiceDefinition, config: ServiceConfig) -> Iterat
         )
     for edge in definition.dependencies.values():
         if edge.url is not None and not edge.url.startswith(UNIX):
-            yield f"{edge.attribute}: called over HTTP at {edge.url}, its @api endpoints only (emulated)"
+            yield f"{edge.attribute}: called over HTTP at {edge.url}, its @api endpoints only"
