@@ -14,7 +14,7 @@ from dynamo_core.cli.providers.naming import find_sound, name_argument
 from dynamo_core.cli.providers.states import json_option
 from dynamo_core.errors import EXIT_CHECK_FAILED, EXIT_OK, ConfigError
 from dynamo_core.provider.grade import REPORT_FILE
-from dynamo_core.testing.conformance.report import make_report
+from dynamo_core.testing.conformance.report import UNTESTABLE, make_report
 from dynamo_core.testing.conformance.runner import KIT_TIMEOUT_S, KitOptions, run_kit
 
 if TYPE_CHECKING:
@@ -130,4 +130,5 @@ def _show(report: Mapping[str, Any], *, is_whole: bool) -> None:
     if report["missing"] and not report["failures"]:
         write(f"the next one needs more: {', '.join(report['missing'])}")
     if report["claimed_untested"]:
-        write(f"claimed, and not tested by the kit: {', '.join(report['claimed_untested'])}")
+        told = [f"{name} ({UNTESTABLE[name]})" for name in report["claimed_untested"]]
+        write(f"claimed, and not tested: {', '.join(told)}")

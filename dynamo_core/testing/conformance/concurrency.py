@@ -182,3 +182,23 @@ class ConcurrencyConformance(Conformance):
                 await batched.only_positive([1, -1])
             assert caught.value.type_name == "ValueError"
             assert await batched.only_positive([1, 2]) == [1, 2]
+
+    @needs("batching")
+    @on_own_loop
+    async def test_batch_that_fails_leaves_others_alone(self, provider: Provider) -> None:
+        """Of 64 calls at once one makes its batch fail: as many calls fail as can have been in it, and no more."""
+        async with provider.run(collect(Batched)) as services:
+            batched = services.client(Batched)
+            numbers = [*range(1, IN_FLIGHT), -1]
+            calls = (batched.only_positive([number]) for number in numbers)
+            answers = await asyncio.gather(*calls, return_exceptions=True)
+            failed = [answer for answer in answers if isinstance(answer, BaseException)]
+            assert isinstance(answers[-1], RemoteCallError)
+            assert len(failed) <= LARGEST_BATCH
+            assert all(isinstance(answer, RemoteCallError) for answer in failed)
+            answered = [
+                (number, answer)
+                for number, answer in zip(numbers, answers, strict=True)
+                if answer not in failed
+            ]
+            assert all(answer == [number] for number, answer in answered)

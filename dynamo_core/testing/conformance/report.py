@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import platform
 import sys
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from dynamo_core._version import __version__
@@ -43,14 +44,19 @@ PARTS: Final = (
 TESTED: Final = (
     "batching",
     "cancellation",
+    "custom_commands",
     "deadlines",
     "environment",
     "flow_control",
+    "gpu",
     "http",
+    "images",
     "isolation",
     "local_classes",
     "logs",
+    "metrics",
     "on_failure",
+    "resources",
     "restart",
     "rolling_restart",
     "routing",
@@ -60,6 +66,9 @@ TESTED: Final = (
     "watchdog",
 )
 """Capabilities whose claims the kit tests; of the others it tests that refused is refused and ignored does no harm."""
+
+UNTESTABLE: Final = MappingProxyType({"placement": "it takes more than one machine"})
+"""Capabilities that no test on one machine can try out, with the reason; a claim of theirs is told as not tested."""
 
 
 def make_report(

@@ -228,6 +228,37 @@ async def mixed(self, calls):
 Batcher._run = mixed
 """,
     ),
+    "claims to start workers by commands": Mutation(part="Claims", code="", claims=("custom_commands",)),
+    "claims to give out devices": Mutation(part="Claims", code="", claims=("gpu",)),
+    "claims to build images": Mutation(part="Claims", code="", claims=("images",)),
+    "claims to count calls": Mutation(part="Claims", code="", claims=("metrics",)),
+    "claims to limit memory": Mutation(part="Claims", code="", claims=("resources",)),
+    "fails all calls for one batch": Mutation(
+        part="Concurrency",
+        code="""
+from dynamo_core.host.batching import Batcher
+run, failed = Batcher._run, []
+async def contagious(self, calls):
+    if failed:
+        raise failed[0]
+    try:
+        return await run(self, calls)
+    except ValueError as exc:
+        failed.append(exc)
+        raise
+Batcher._run = contagious
+""",
+    ),
+    "makes batches larger than they may be": Mutation(
+        part="Concurrency",
+        code="""
+from dynamo_core.host.batch_queue import BatchQueue
+make = BatchQueue.__init__
+def generously(self, run, *, max_batch, max_wait_s):
+    make(self, run, max_batch=4 * max_batch, max_wait_s=max_wait_s)
+BatchQueue.__init__ = generously
+""",
+    ),
     "claims logs that it does not have": Mutation(part="Lifecycle", code="", claims=("logs",)),
     "claims to replace workers": Mutation(part="Restart", code="", claims=("restart", "isolation")),
 }
