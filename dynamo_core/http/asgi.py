@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
+
+if TYPE_CHECKING:
+    from dynamo_core.http.direct import DirectConnection
 
 Scope = MutableMapping[str, Any]  # ASGI leaves the values open
 Message = MutableMapping[str, Any]
@@ -31,11 +34,17 @@ class Exchange:
     send: Send
     headers: Headers
 
+    @property
+    def connection(self) -> DirectConnection | None:
+        """The short way to the client; None when the server has none."""
+        extensions: dict[str, Any] | None = self.scope.get("extensions")  # ASGI leaves the values open
+        return None if extensions is None else extensions.get(CONNECTION_EXTENSION)
+
 
 Handler = Callable[[Exchange], Awaitable[None]]
 
-CUT_EXTENSION: Final = "dynamo_core.http.cut"
-"""Key in ``scope["extensions"]`` of a function that cuts the response off, so that it does not look complete."""
+CONNECTION_EXTENSION: Final = "dynamo_core.http.connection"
+"""Key in ``scope["extensions"]`` of the request's :class:`~dynamo_core.http.direct.DirectConnection`."""
 
 NO_SNIFF: Final = (b"x-content-type-options", b"nosniff")
 

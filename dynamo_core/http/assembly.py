@@ -104,10 +104,10 @@ class HttpApplication:
         self._guard = guard
         self._own = own
         self._max_body_bytes = http.max_body_bytes
-        self._entry: AsgiApplication = self._dispatch
+        self._cors: AsgiApplication | None = None
         if http.cors_origins:
-            self._entry = CORSMiddleware(
-                self._dispatch,
+            self._cors = CORSMiddleware(
+                self._answer_behind_cors,
                 allow_origins=http.cors_origins,
                 allow_methods=_CORS_METHODS,
                 allow_headers=_CORS_HEADERS,
@@ -130,26 +130,33 @@ class HttpApplication:
             await (_close_websocket(send) if kind == "websocket" else send_problem(send, exc.problem))
             return
         if kind == "http":
-            await self._entry(scope, receive, send)
+            if self._cors is None:
+                await self._answer(Exchange(scope, receive, send, headers))
+            else:
+                await self._cors(scope, receive, send)
         elif self._own is not None:
             await self._own(scope, receive, send)
         else:
             await _close_websocket(send)
 
-    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer_behind_cors(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._answer(Exchange(scope, receive, send, read_headers(scope)))
+
+    async def _answer(self, exchange: Exchange) -> None:
+        scope, headers = exchange.scope, exchange.headers
         try:
-            headers = read_headers(scope)
             method = scope["method"]
             self._guard.check_origin(method, headers)
             path = _route_path(scope)
             methods = self._routes.get(path)
             handler = None if methods is None else methods.get(method)
             if handler is not None:
-                await handler(Exchange(scope, receive, send, headers))
+                await handler(exchange)
                 return
             if self._own is not None and self._own.matches(scope, partly=methods is None):
                 check_length(headers, self._max_body_bytes)
-                await LimitedBody(receive, send, self._max_body_bytes).hand_to(self._own, scope)
+                body = LimitedBody(exchange.receive, exchange.send, self._max_body_bytes)
+                await body.hand_to(self._own, scope)
                 return
             if methods is None:
                 raise refuse_unread(404, "nothing is served under this path; /docs lists what is")
@@ -158,9 +165,9 @@ class HttpApplication:
                 raise refuse(
                     405, f"this path takes {allowed.decode()}, not {method}", headers=((b"allow", allowed),)
                 )
-            await _send_options(send, allowed)
+            await _send_options(exchange.send, allowed)
         except RefusedError as exc:
-            await send_problem(send, exc.problem)
+            await send_problem(exchange.send, exc.problem)
 
 
 async def _close_websocket(send: Send) -> None:

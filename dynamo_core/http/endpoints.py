@@ -5,13 +5,13 @@ from __future__ import annotations
 import abc
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from starlette.responses import Response
 
 from dynamo_core.errors import CallError
 from dynamo_core.host import CallContext
-from dynamo_core.http.asgi import CUT_EXTENSION, NO_SNIFF, Exchange, Handler, Headers, Scope, Send, send_body
+from dynamo_core.http.asgi import NO_SNIFF, Exchange, Handler, Headers, Send, send_body
 from dynamo_core.http.disconnect import DisconnectWatch
 from dynamo_core.http.incoming import (
     ClientLeftError,
@@ -147,7 +147,7 @@ class _EndpointHandler(abc.ABC):
                 "%s.%s: the client left before its request was complete", self._service, self._endpoint
             )
             return
-        watch = DisconnectWatch(exchange.receive)
+        watch = DisconnectWatch(exchange)
         try:
             await self._answer(exchange, arguments, watch)
         except asyncio.CancelledError:
@@ -178,6 +178,7 @@ class ResultHandler(_EndpointHandler):
     def __init__(self, host: Host, hosted: HostedEndpoint, reader: ArgumentReader) -> None:
         super().__init__(host, hosted, reader)
         self._content_type = _OCTETS if hosted.codec.gives_bytes else _JSON
+        self._fields = b"content-type: %s\r\n%s: %s\r\n" % (self._content_type, *NO_SNIFF)
         self._encode = as_bytes if hosted.codec.gives_bytes else hosted.codec.encode_json_result
 
     async def _answer(self, exchange: Exchange, arguments: dict[str, object], watch: DisconnectWatch) -> None:
@@ -192,7 +193,9 @@ class ResultHandler(_EndpointHandler):
             await send_problem(exchange.send, describe_failure(self._service, self._endpoint, exc))
             return
         watch.stop()
-        await send_body(exchange.send, 200, self._content_type, body)
+        connection = exchange.connection
+        if connection is None or not connection.send_whole(exchange.send, 200, self._fields, body):
+            await send_body(exchange.send, 200, self._content_type, body)
 
 
 class StreamHandler(_EndpointHandler):
@@ -236,7 +239,8 @@ class StreamHandler(_EndpointHandler):
                 last = form.encode_problem(problem)
                 await send({"type": "http.response.body", "body": last, "more_body": True})
                 await asyncio.sleep(_LAST_WORD_S)
-            _cut(exchange.scope)
+            if exchange.connection is not None:
+                exchange.connection.cut()  # servers do so, too, when the application just returns
             return
         if not has_begun:
             await self._begin(send, form)
@@ -255,11 +259,3 @@ class StreamHandler(_EndpointHandler):
                 ],
             }
         )
-
-
-def _cut(scope: Scope) -> None:
-    """End the response so that it does not look complete; servers do so, too, when the application just returns."""
-    extensions: dict[str, Any] = scope.get("extensions") or {}  # ASGI leaves the values open
-    cut = extensions.get(CUT_EXTENSION)
-    if cut is not None:
-        cut()

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from dynamo_core.http.asgi import CUT_EXTENSION
+from dynamo_core.http.asgi import CONNECTION_EXTENSION
 from dynamo_core.http.connection_limits import (
     LINGER_S,
     MAX_HEADER_FIELDS,
@@ -28,6 +28,7 @@ from dynamo_core.http.connection_limits import (
     MIN_BODY_BYTES_PER_S,
     ConnectionLimits,
 )
+from dynamo_core.http.direct import DirectConnection
 from dynamo_core.http.problems import PROBLEM_TYPE, ProblemDocument
 from dynamo_core.http.request_head import drop_upgrade, find_fault
 from dynamo_core.http.stalled_reader import StalledReader
@@ -86,7 +87,8 @@ class HardenedProtocol(HttpToolsProtocol):
         self.timeout_keep_alive = limits.keep_alive_s  # type: ignore[assignment]  # call_later takes a float
         self._limits = limits
         self._on_closed = on_closed
-        self._extensions: Any = {CUT_EXTENSION: self._cut}  # uvicorn types the values too narrowly
+        self._direct = DirectConnection(self._cut)
+        self._extensions: Any = {CONNECTION_EXTENSION: self._direct}  # uvicorn types the values too narrowly
         self._phase = _Phase.IDLE
         self._running: Any = None  # uvicorn's RequestResponseCycle whose turn it is to answer
         self._refusal: ProblemDocument | None = None
@@ -229,7 +231,7 @@ class HardenedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         self.cycle.transport = self._gentle
         if not self.pipeline:
-            self._running = self.cycle
+            self._running = self._direct.cycle = self.cycle
         self._phase = _Phase.BODY
         self._unparsed_bytes = self._body_bytes = 0
 
@@ -279,8 +281,7 @@ class HardenedProtocol(HttpToolsProtocol):
         elif self._phase is _Phase.IDLE and self._unparsed_bytes == 0:
             self.transport.close()
         else:
-            limit = self._limits.header_timeout_s
-            self._refuse(_describe_timeout(f"the request's head did not come within {limit:g} s"))
+            self._refuse(_describe_timeout("head", self._limits.header_timeout_s))
 
     def _body_timed_out(self) -> None:
         limit = self._limits.body_timeout_s
@@ -292,7 +293,7 @@ class HardenedProtocol(HttpToolsProtocol):
             self._timer = self.loop.call_later(left, self._body_timed_out)
             return
         self._timer = None
-        self._refuse(_describe_timeout(f"the request's body did not come within {limit:g} s"))
+        self._refuse(_describe_timeout("body", limit))
 
     @property
     def _is_answering(self) -> bool:
@@ -306,7 +307,7 @@ class HardenedProtocol(HttpToolsProtocol):
             self.server_state.total_requests += 1
             return
         has_unread_body = self._running is self.cycle and self.cycle.more_body
-        self._running = self.pipeline[-1][0] if self.pipeline else None
+        self._running = self._direct.cycle = self.pipeline[-1][0] if self.pipeline else None
         super().on_response_complete()
         if has_unread_body and not self.transport.is_closing():
             self._linger()
@@ -366,6 +367,7 @@ class HardenedProtocol(HttpToolsProtocol):
             cycle.disconnected = True
             cycle.message_event.set()
             self.flow.resume_writing()
+            self._direct.client_left()
 
     def _discard_input(self) -> None:
         self._is_lingering = True
@@ -394,5 +396,5 @@ def _describe_parser_error(exc: httptools.HttpParserError) -> ProblemDocument:
     return ProblemDocument(status=400, detail="the request is not HTTP/1.1")
 
 
-def _describe_timeout(detail: str) -> ProblemDocument:
-    return ProblemDocument(status=408, detail=detail)
+def _describe_timeout(what: str, limit_s: float) -> ProblemDocument:
+    return ProblemDocument(status=408, detail=f"the request's {what} did not come within {limit_s:g} s")

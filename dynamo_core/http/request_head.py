@@ -23,13 +23,15 @@ def find_fault(version: str, target: bytes, fields: Sequence[tuple[bytes, bytes]
     """
     if version not in _VERSIONS:
         return 505, f"HTTP/{version} is not spoken here"
-    hosts = [value for name, value in fields if name == b"host"]
-    if len(hosts) != 1:
-        return 400, f"a request has one header 'host', this one {len(hosts)}"
+    host, hosts = b"", 0
     for name, value in fields:
-        if name == b"transfer-encoding" and (value.lower() != b"chunked" or version == "1.0"):
+        if name == b"host":
+            host, hosts = value, hosts + 1
+        elif name == b"transfer-encoding" and (value.lower() != b"chunked" or version == "1.0"):
             return 400, "the only transfer coding taken is 'chunked', of HTTP/1.1"
-    if not target.startswith(b"/") and not _names_host(target, hosts[0]):
+    if hosts != 1:
+        return 400, f"a request has one header 'host', this one {hosts}"
+    if not target.startswith(b"/") and not _names_host(target, host):
         return 400, "the request's target names another host than the header 'host'"
     return None
 

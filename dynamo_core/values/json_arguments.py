@@ -60,7 +60,8 @@ class JsonArguments:
                     arguments[name] = self._readers[name].from_query(values)
                 except ReadError as exc:
                     problems[name] = str(exc)
-        problems.update(find_name_problems(self._endpoint.parameters, {*raws, *texts}))
+        if texts or raws.keys() != self._readers.keys():
+            problems.update(find_name_problems(self._endpoint.parameters, {*raws, *texts}))
         if problems:
             raise self._invalid(problems)
         return arguments

@@ -1,0 +1,325 @@
+"""HTTP ingress beside bare Starlette on the same uvicorn: JSON POST over 32 connections.
+
+    python benchmarks/ingress.py [--rounds 5] [--json]
+
+One worker each, on a core of its own; the driver is on the other. Both run uvloop and httptools, and log no access.
+*parameters*: the body is an object of parameters; *model*: it is a pydantic model, which the answer is too.
+Rounds are interleaved. What a server can do is its processor time per request, of which requests per second follow
+on a quiet machine only; both are told.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import select
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+CONNECTIONS = 32
+WARM_UP_S = 0.5
+MEASURED_S = 2.0
+PATIENCE_S = 20.0
+BUDGET_OF_STARLETTE = 0.9
+DRIVER_CORES, SERVER_CORES = {0}, {1}
+BODY = json.dumps(
+    {"prompt": "The quick brown fox jumps over the lazy dog", "max_tokens": 128, "stop": ["\n"]}
+).encode()
+
+SERVICE = """
+from pydantic import BaseModel
+
+from dynamo_core import api, service
+
+
+class Prompt(BaseModel):
+    prompt: str
+    max_tokens: int
+    stop: list[str]
+
+
+@service
+class Frontend:
+    @api
+    async def parameters(self, prompt: str, max_tokens: int, stop: list[str]) -> dict[str, object]:
+        return {"prompt": prompt, "max_tokens": max_tokens, "stop": stop}
+
+    @api
+    async def model(self, value: Prompt) -> Prompt:
+        return value
+"""
+
+STARLETTE = """
+import socket
+import sys
+
+import uvicorn
+from pydantic import BaseModel
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+
+class Prompt(BaseModel):
+    prompt: str
+    max_tokens: int
+    stop: list[str]
+
+
+async def parameters(request: Request) -> Response:
+    given = await request.json()
+    return JSONResponse({name: given[name] for name in ("prompt", "max_tokens", "stop")})
+
+
+async def model(request: Request) -> Response:
+    value = Prompt.model_validate_json(await request.body())
+    return Response(value.model_dump_json(), media_type="application/json")
+
+
+app = Starlette(
+    routes=[Route("/parameters", parameters, methods=["POST"]), Route("/model", model, methods=["POST"])]
+)
+
+if __name__ == "__main__":
+    uvicorn.run(
+        app, port=int(sys.argv[1]), loop="uvloop", http="httptools", access_log=False, log_level="warning"
+    )
+"""
+
+
+class Load(NamedTuple):
+    """What a server did under load.
+
+    Attributes:
+        requests_per_s: Answered, by the clock.
+        cpu_us: Microseconds of the server's processor time per request.
+    """
+
+    requests_per_s: float
+    cpu_us: float
+
+
+class Row(NamedTuple):
+    """One figure beside the same of Starlette.
+
+    Attributes:
+        what: Which endpoint.
+        ours: Medians.
+        starlette: Medians.
+        ratio: Requests per second of ours by Starlette's, in the same round; the median.
+        spread: Least and greatest ratio.
+        cpu_ratio: Processor time of Starlette by ours; the median.
+    """
+
+    what: str
+    ours: Load
+    starlette: Load
+    ratio: float
+    spread: tuple[float, float]
+    cpu_ratio: float
+
+
+@contextmanager
+def serving_ours(folder: Path) -> Iterator[tuple[int, int]]:
+    """Our service under the circus provider; gives its port and the worker's process id."""
+    port = free_port()
+    runtime = tempfile.mkdtemp(prefix="dr.", dir="/tmp")
+    command = ["-m", "dynamo_core", "serve", "served:Frontend", f"--port={port}", "--quiet"]
+    environ = {"DYNAMO_RUNTIME_DIR": runtime, "DYNAMO_PROVIDER": "circus"}
+    with _started(folder, command, environ) as process:
+        _wait_open(process, port)
+        yield port, _worker_of(Path(runtime))
+    subprocess.run(["rm", "-rf", runtime], check=True)
+
+
+@contextmanager
+def serving_starlette(folder: Path) -> Iterator[tuple[int, int]]:
+    """The same with Starlette alone."""
+    port = free_port()
+    with _started(folder, ["bare.py", str(port)], {}) as process:
+        _wait_open(process, port)
+        yield port, process.pid
+
+
+@contextmanager
+def _started(folder: Path, words: list[str], environ: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen([sys.executable, *words], cwd=folder, env={**os.environ, **environ})
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(PATIENCE_S)
+
+
+def _worker_of(runtime: Path) -> int:
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        for path in runtime.rglob("state.json"):
+            worker = json.loads(path.read_text("utf-8"))["services"][0]["workers"][0]
+            if worker["state"] == "ready":
+                pid: int = worker["pid"]
+                return pid
+        time.sleep(0.01)
+    raise TimeoutError("the worker is not ready")
+
+
+def _wait_open(process: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1.0).close()
+        except OSError:
+            time.sleep(0.01)
+        else:
+            return
+    raise TimeoutError("the server does not listen")
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on now."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+def pin(pid: int, cores: set[int]) -> None:
+    """Keep a process and all its threads on *cores*."""
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        os.sched_setaffinity(int(thread.name), cores)
+
+
+def cpu_s(pid: int) -> float:
+    """Processor time of a process so far."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
+
+
+class Driver:
+    """Keeps one request in flight on each of its connections."""
+
+    def __init__(self, port: int, path: str) -> None:
+        head = (
+            f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(BODY)}\r\n\r\n"
+        )
+        self._request = head.encode() + BODY
+        self._port = port
+        self._poll = select.epoll()
+        self._connections: dict[int, socket.socket] = {}
+        self._parts: dict[int, bytes] = {}
+
+    def __enter__(self) -> Driver:
+        for _ in range(CONNECTIONS):
+            connection = socket.create_connection(("127.0.0.1", self._port))
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._connections[connection.fileno()] = connection
+            self._poll.register(connection.fileno(), select.EPOLLIN)
+            connection.sendall(self._request)
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        for connection in self._connections.values():
+            connection.close()
+        self._poll.close()
+
+    def drive(self, seconds: float) -> tuple[int, float]:
+        """Make requests for a while; gives how many were answered in how many seconds."""
+        answered = 0
+        began = time.perf_counter()
+        until = began + seconds
+        while (now := time.perf_counter()) < until:
+            for descriptor, _ in self._poll.poll():
+                connection = self._connections[descriptor]
+                part = connection.recv(65536)
+                answer = self._parts.pop(descriptor, b"") + part
+                if not answer.startswith(b"HTTP/1.1 200") or not part:
+                    raise RuntimeError(f"a bad answer: {answer!r}")
+                if not answer.endswith(b"}"):
+                    self._parts[descriptor] = answer
+                    continue
+                connection.send(self._request)
+                answered += 1
+        return answered, now - began
+
+
+def load(port: int, pid: int, path: str) -> Load:
+    """Load a server; what it does is counted once it is warm."""
+    pin(pid, SERVER_CORES)
+    with Driver(port, path) as driver:
+        driver.drive(WARM_UP_S)
+        before = cpu_s(pid)
+        answered, seconds = driver.drive(MEASURED_S)
+        spent = cpu_s(pid) - before
+    return Load(answered / seconds, 1e6 * spent / answered)
+
+
+def measure(rounds: int = 5) -> list[Row]:
+    """Measure both, interleaved."""
+    os.sched_setaffinity(0, DRIVER_CORES)
+    kinds = ("parameters", "model")
+    loads: dict[tuple[str, str], list[Load]] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        (folder / "served.py").write_text(SERVICE, "utf-8")
+        (folder / "bare.py").write_text(STARLETTE, "utf-8")
+        (folder / "pyproject.toml").write_text("", "utf-8")
+        for _ in range(rounds):
+            with serving_ours(folder) as ours, serving_starlette(folder) as bare:
+                for kind in kinds:
+                    for name, (port, pid) in {"ours": ours, "starlette": bare}.items():
+                        loads.setdefault((name, kind), []).append(load(port, pid, f"/{kind}"))
+    return [_compare(kind, loads["ours", kind], loads["starlette", kind]) for kind in kinds]
+
+
+def _compare(what: str, ours: list[Load], bare: list[Load]) -> Row:
+    ratios = [mine.requests_per_s / its.requests_per_s for mine, its in zip(ours, bare, strict=True)]
+    return Row(
+        what,
+        _median(ours),
+        _median(bare),
+        statistics.median(ratios),
+        (min(ratios), max(ratios)),
+        statistics.median(its.cpu_us / mine.cpu_us for mine, its in zip(ours, bare, strict=True)),
+    )
+
+
+def _median(loads: list[Load]) -> Load:
+    return Load(
+        statistics.median(each.requests_per_s for each in loads),
+        statistics.median(each.cpu_us for each in loads),
+    )
+
+
+def main() -> None:
+    """Measure, and print the figures."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    rows = measure(arguments.rounds)
+    if arguments.json:
+        print(json.dumps([row._asdict() for row in rows]))
+        return
+    for row in rows:
+        verdict = "kept" if row.ratio >= BUDGET_OF_STARLETTE else "missed"
+        print(
+            f"{row.what:12}{row.ours.requests_per_s:8.0f}/s of {row.starlette.requests_per_s:.0f}/s: {row.ratio:.2f} "
+            f"({row.spread[0]:.2f} to {row.spread[1]:.2f}), budget {BUDGET_OF_STARLETTE:g} {verdict}; "
+            f"processor {row.ours.cpu_us:.0f} us of {row.starlette.cpu_us:.0f} us: {row.cpu_ratio:.2f}"
+        )
+
+
+if __name__ == "__main__":
+    main()
