@@ -1,6 +1,6 @@
 """What finding providers costs, beside what any program pays that looks for entry points at all.
 
-    python benchmarks/discovery.py [--starts N]
+    python -m benchmarks.discovery [--rounds N]
 
 Distributions are made up in a folder of their own: 200, of which 20 are providers and 5 of those are broken.
 ``dynamo providers list`` there is timed against the same command without them, and against the least that could be
@@ -13,11 +13,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from benchmarks.figures import Figure
 
 DISTRIBUTIONS = 200
 PROVIDERS = 20
@@ -25,6 +26,10 @@ BROKEN = 5
 FLOOR = "import click, importlib_metadata as m; m.entry_points(group='x')"
 BUDGET_OF_FLOOR = 1.3
 BUDGET_OF_NONE = 1.5
+
+FLOOR_BARE, FLOOR_THERE = "floor, none of them", "floor"
+LIST_BARE, LIST_THERE = "list, none of them", "list"
+CLICK, HELP = "import click", "help"
 
 MANIFEST = """name = "{name}"
 summary = "A provider made for a benchmark."
@@ -111,14 +116,21 @@ def check(site: Path, folder: Path) -> None:
     assert code == 0, code
     assert imported == [], imported
     assert (len(rows), len(broken)) == (PROVIDERS, BROKEN), (len(rows), len(broken))
-    print(f"listed {len(rows)} providers of {DISTRIBUTIONS} distributions, {len(broken)} broken, 0 imported")
+    print(
+        f"listed {len(rows)} providers of {DISTRIBUTIONS} distributions, {len(broken)} broken, 0 imported",
+        file=sys.stderr,
+    )
 
 
-def main() -> None:
-    """Measure, and print the ratios."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--starts", type=int, default=15, help="starts of each, interleaved")
-    starts = parser.parse_args().starts
+def processor_times(starts: int) -> dict[str, list[float]]:
+    """Start every command in turn.
+
+    Args:
+        starts: Starts of each that count; one more comes first, which fills caches.
+
+    Returns:
+        Seconds of each start, by command.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "work"
         site = Path(scratch) / "site"
@@ -129,24 +141,60 @@ def main() -> None:
         listing = [sys.executable, "-m", "dynamo_core", "providers", "list"]
         floor = [sys.executable, "-c", FLOOR]
         commands = {
-            "floor, none of them": (floor, environment(None)),
-            "floor": (floor, environment(site)),
-            "list, none of them": (listing, environment(None)),
-            "list": (listing, environment(site)),
+            FLOOR_BARE: (floor, environment(None)),
+            FLOOR_THERE: (floor, environment(site)),
+            LIST_BARE: (listing, environment(None)),
+            LIST_THERE: (listing, environment(site)),
+            CLICK: ([sys.executable, "-c", "import click"], environment(None)),
+            HELP: ([sys.executable, "-m", "dynamo_core", "--help"], environment(None)),
         }
         seconds: dict[str, list[float]] = {name: [] for name in commands}
-        for _ in range(starts + 1):
+        for turn in range(starts + 1):
             for name, (words, environ) in commands.items():
-                seconds[name].append(start(words, environ, folder))
-    medians = {name: statistics.median(each[1:]) for name, each in seconds.items()}
-    for name, median in medians.items():
-        print(f"{name:22}{1000 * median:8.1f} ms")
-    _compare("list / floor", medians["list"] / medians["floor"], BUDGET_OF_FLOOR)
-    _compare("list / list without", medians["list"] / medians["list, none of them"], BUDGET_OF_NONE)
+                taken = start(words, environ, folder)
+                if turn:
+                    seconds[name].append(taken)
+    return seconds
 
 
-def _compare(what: str, ratio: float, budget: float) -> None:
-    print(f"{what:22}{ratio:8.2f}   budget {budget:g}: {'kept' if ratio <= budget else 'missed'}")
+def measure(rounds: int) -> list[Figure]:
+    """Processor time of finding providers, with three starts of each command a round."""
+    print(f"{3 * rounds} starts of each command", file=sys.stderr, flush=True)
+    times = {name: [1000 * each for each in found] for name, found in processor_times(3 * rounds).items()}
+
+    def figure(work: str, base: str, ours: str, budget: float) -> Figure:
+        return Figure(
+            part="discovery",
+            place="",
+            work=work,
+            unit="ms of processor",
+            values={"floor": times[base], "circus": times[ours]},
+            base="floor",
+            budget=budget,
+        )
+
+    beside = f"{DISTRIBUTIONS} other distributions"
+    return [
+        figure("`dynamo --help`, beside `import click`", CLICK, HELP, BUDGET_OF_FLOOR),
+        figure(
+            f"`dynamo providers list` with {beside}, beside the least",
+            FLOOR_THERE,
+            LIST_THERE,
+            BUDGET_OF_FLOOR,
+        ),
+        figure(
+            "the same, beside `dynamo providers list` without them", LIST_BARE, LIST_THERE, BUDGET_OF_NONE
+        ),
+    ]
+
+
+def main() -> None:
+    """Measure, and print the ratios."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5, help="three starts of each command in each")
+    for each in measure(parser.parse_args().rounds):
+        ratio = each.ratio(each.ours) or 0.0
+        print(f"{each.work}: {ratio:.2f}, budget {each.budget:g}: {'kept' if each.is_met else 'missed'}")
 
 
 if __name__ == "__main__":
