@@ -9,10 +9,10 @@ import attrs
 
 if TYPE_CHECKING:
     from dynamo_core.control import RunDirectory
+    from dynamo_core.logs.run_log import RunLog
     from dynamo_core.provider.events import ServiceEvent
     from dynamo_core.worker_run.engine import Engine
     from dynamo_core.worker_run.launcher import Launcher
-    from dynamo_core.worker_run.lines import RunLines
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -23,7 +23,7 @@ class RunFacts:
         directory: The run's directory.
         engine: Starts workers.
         launcher: Prepares them.
-        lines: Takes what they write.
+        log: Takes what they write.
         emit: Tells everybody of an event.
         memberships_for: Gives the memberships that a worker of a service is told first.
     """
@@ -31,6 +31,6 @@ class RunFacts:
     directory: RunDirectory
     engine: Engine
     launcher: Launcher
-    lines: RunLines
+    log: RunLog
     emit: Callable[[ServiceEvent], None]
     memberships_for: Callable[[str], Sequence[bytes]]

@@ -14,6 +14,7 @@ from dynamo_core.control import RunDirectory, sweep_dead_runs
 from dynamo_core.control.reporting import RunCommands, StateReport
 from dynamo_core.control.server import ControlServer
 from dynamo_core.errors import ServiceUnavailableError, StartError
+from dynamo_core.logs.run_log import RunLog
 from dynamo_core.provider.events import ServiceEvent
 from dynamo_core.provider.interfaces import RunningServices
 from dynamo_core.provider.status import RunStatus
@@ -22,7 +23,6 @@ from dynamo_core.worker_run.bound import WorkerService
 from dynamo_core.worker_run.crew import Crew
 from dynamo_core.worker_run.facts import RunFacts
 from dynamo_core.worker_run.launcher import Launcher, check_graph
-from dynamo_core.worker_run.lines import RunLines
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -90,7 +90,7 @@ class WorkerRun(RunningServices):
             directory=directory,
             engine=engine,
             launcher=Launcher(graph, directory, os.environ),
-            lines=RunLines(graph.show_lines),
+            log=RunLog(graph.show_lines),
             emit=self._emit,
             memberships_for=self._memberships_for,
         )
@@ -213,7 +213,7 @@ class WorkerRun(RunningServices):
         """
         if service is not None:
             self._graph.find_service(service)
-        return self._facts.lines.book.read(service, follow=follow)
+        return self._facts.log.book.read(service, follow=follow)
 
     @overload
     def client(self, service: type[T]) -> T: ...
@@ -258,7 +258,7 @@ class WorkerRun(RunningServices):
             self._reporting.cancel()
             await asyncio.gather(self._reporting, return_exceptions=True)
         self._facts.launcher.close()
-        await asyncio.to_thread(self._facts.lines.close)
+        await asyncio.to_thread(self._facts.log.close)
         self.ended.set()
         self._tell_change()
 

@@ -148,7 +148,7 @@ class Slot:
     async def _start(self) -> Worker:
         self._generation += 1
         launch = self._run.launcher.prepare(self._service, self.number, self._generation, self._listener)
-        worker = Worker(launch, self._run.lines, self._changed)
+        worker = Worker(launch, self._run.log, self._changed)
         try:
             await worker.start(self._run.engine)
         except OSError as exc:

@@ -9,15 +9,15 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+from dynamo_core.supervision.output import WorkerOutput
 from dynamo_core.worker_run.lifeline import Lifeline, NoticeSocket
-from dynamo_core.worker_run.lines import WorkerOutput
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from dynamo_core.logs.run_log import RunLog
     from dynamo_core.worker_run.engine import Engine, StartedWorker
     from dynamo_core.worker_run.launcher import Launch
-    from dynamo_core.worker_run.lines import RunLines
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ class Worker:
 
     Args:
         launch: What it is started with.
-        lines: Takes the lines that it writes.
+        log: Takes the lines that it writes.
         changed: Called whenever it became ready, stopped being so, or has ended.
 
     Attributes:
@@ -39,7 +39,7 @@ class Worker:
         is_stopping: Whether it was told to stop.
     """
 
-    def __init__(self, launch: Launch, lines: RunLines, changed: Callable[[], None]) -> None:
+    def __init__(self, launch: Launch, log: RunLog, changed: Callable[[], None]) -> None:
         self.slot = launch.order.slot
         self.generation = launch.order.generation
         self.ready = asyncio.Event()
@@ -47,7 +47,11 @@ class Worker:
         self.ready_at: float | None = None
         self.is_stopping = False
         self._launch = launch
-        self._output = WorkerOutput(lines, launch.order, launch.pipes)
+        self._output = WorkerOutput(
+            asyncio.get_running_loop(), log.write, service=launch.order.service, slot=self.slot
+        )
+        for stream, descriptor in launch.pipes.items():
+            self._output.attach(descriptor, stream)
         self._changed = changed
         self._is_paused = False
         self._verdict = ""
@@ -78,7 +82,7 @@ class Worker:
     @property
     def last_lines(self) -> tuple[str, ...]:
         """What it wrote last, oldest first."""
-        return self._output.last
+        return self._output.last_lines
 
     async def start(self, engine: Engine) -> None:
         """Start it; returns once its process exists.

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 from bentoml.exceptions import BentoMLException
 
-from dynamo_bentoml.line_printer import LinePrinter
 from dynamo_bentoml.notices import find_notices
 from dynamo_bentoml.plan import (
     BentoSource,
@@ -31,6 +30,7 @@ from dynamo_bentoml.supervisor.launcher import METRICS_VARIABLE
 from dynamo_bentoml.supervisor.supervisor import Supervisor
 from dynamo_core.errors import DynamoError, ServiceFailedError, StartError
 from dynamo_core.import_target import ImportTarget
+from dynamo_core.logs.printing import LinePrinter
 from dynamo_core.provider.loop_thread import LoopThread
 
 if TYPE_CHECKING:

@@ -6,13 +6,12 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, cast
 
-from dynamo_bentoml.line_printer import LinePrinter
 from dynamo_bentoml.notices import tell_notices
 from dynamo_bentoml.plan import make_plan
 from dynamo_bentoml.run_handle import BentoMLRun
-from dynamo_bentoml.serve import STANDARD_ERROR
 from dynamo_bentoml.supervisor_thread import SupervisorThread
 from dynamo_core.errors import StartError
+from dynamo_core.logs.printing import LinePrinter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -36,7 +35,7 @@ async def run_services(graph: BoundGraph, options: BentoMLOptions) -> AsyncItera
     with contextlib.ExitStack() as stack:
         show_lines = graph.show_lines
         if show_lines is None:
-            printer = LinePrinter(STANDARD_ERROR, is_json=options.log_format == "json")
+            printer = LinePrinter(is_json=options.log_format == "json")
             show_lines = stack.enter_context(contextlib.closing(printer)).show
         async with _running(SupervisorThread(plan, graph.emit, show_lines), graph, options) as run:
             yield run

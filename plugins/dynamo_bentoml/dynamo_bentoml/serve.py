@@ -10,11 +10,11 @@ import signal
 from typing import TYPE_CHECKING, Final
 
 from dynamo_bentoml.devices import assign_devices
-from dynamo_bentoml.line_printer import LinePrinter
 from dynamo_bentoml.notices import tell_notices
 from dynamo_bentoml.plan import make_plan
 from dynamo_bentoml.supervisor.supervisor import Supervisor
 from dynamo_core.errors import EXIT_OK
+from dynamo_core.logs.printing import LinePrinter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-STANDARD_ERROR: Final = 2
 HURRIED_GRACE_S: Final = 0.5
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -56,7 +55,7 @@ def serve_services(graph: BoundGraph, options: BentoMLOptions) -> int:
     if graph.show_lines is not None:
         asyncio.run(supervise(graph.show_lines))
         return EXIT_OK
-    with contextlib.closing(LinePrinter(STANDARD_ERROR, is_json=options.log_format == "json")) as printer:
+    with contextlib.closing(LinePrinter(is_json=options.log_format == "json")) as printer:
         asyncio.run(supervise(printer.show))
     return EXIT_OK
 

@@ -8,9 +8,9 @@ import os
 from typing import TYPE_CHECKING
 
 from dynamo_circus.plan import make_plan
-from dynamo_circus.supervisor.run_log import LinePrinter
 from dynamo_circus.supervisor.supervisor import Supervisor
 from dynamo_core.errors import EXIT_OK
+from dynamo_core.logs.printing import LinePrinter
 from dynamo_core.supervision.environment import pick_secrets
 
 if TYPE_CHECKING:

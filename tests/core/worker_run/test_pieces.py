@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,10 +12,8 @@ import pytest
 from dynamo_core import ServiceConfig
 from dynamo_core.config import SupervisionConfig
 from dynamo_core.errors import AddressInUseError, RunDirectoryError
-from dynamo_core.provider import LogLine, WorkerOrder
 from dynamo_core.worker_run.backoff import LONGEST_DELAY_S, BackOff
 from dynamo_core.worker_run.lifeline import Lifeline, NoticeSocket
-from dynamo_core.worker_run.lines import LONGEST_LINE_BYTES, RunLines, WorkerOutput
 from dynamo_core.worker_run.listeners import HttpListener, SlotListener
 
 # --- back-off ---
@@ -47,78 +44,6 @@ def test_slot_past_its_limit_waits_longest() -> None:
     assert not back_off.is_past_limit
     assert back_off.record_death(0.1, ready_at=None) == LONGEST_DELAY_S
     assert back_off.is_past_limit
-
-
-# --- lines ---
-
-
-class Written:
-    """A worker's output, written by hand."""
-
-    def __init__(self) -> None:
-        self.shown: list[LogLine] = []
-        (out, self.out), (err, self.err) = os.pipe(), os.pipe()
-        order = WorkerOrder(
-            service="Backend",
-            slot=3,
-            generation=1,
-            argv=(),
-            env={},
-            cwd="/",
-            inherited=(),
-            stdout=0,
-            stderr=0,
-        )
-        self.lines = RunLines(self.take)
-        self.output = WorkerOutput(self.lines, order, {"stdout": out, "stderr": err})
-
-    def take(self, lines: Sequence[LogLine]) -> None:
-        self.shown += lines
-
-    def end(self) -> list[tuple[str, str]]:
-        os.close(self.out)
-        os.close(self.err)
-        self.output.finish()
-        return [(line.stream, line.text) for line in self.shown]
-
-
-async def test_output_is_cut_into_lines_of_each_stream() -> None:
-    """The last one may have no end; each says whose it is."""
-    written = Written()
-    os.write(written.out, b"one\ntw")
-    os.write(written.err, b"trouble\r\n")
-    os.write(written.out, b"o\nlast")
-    found = written.end()
-    assert [text for stream, text in found if stream == "stdout"] == ["one", "two", "last"]
-    assert [text for stream, text in found if stream == "stderr"] == ["trouble"]
-    assert {(line.service, line.slot) for line in written.shown} == {("Backend", 3)}
-    assert set(written.output.last) == {"one", "two", "last", "trouble"}
-    kept = [line.text async for line in written.lines.book.read("Backend", follow=False)]
-    assert len(kept) == 4
-
-
-async def test_line_that_is_too_long_becomes_several() -> None:
-    """And none is lost."""
-    written = Written()
-    os.set_blocking(written.out, False)
-    rest = b"x" * (LONGEST_LINE_BYTES + 10) + b"\n"
-    while rest:
-        try:
-            rest = rest[os.write(written.out, rest) :]
-        except BlockingIOError:
-            await asyncio.sleep(0)
-    texts = [text for _, text in written.end()]
-    assert "".join(texts) == "x" * (LONGEST_LINE_BYTES + 10)
-    assert max(map(len, texts)) <= LONGEST_LINE_BYTES + 1
-
-
-async def test_pipe_that_somebody_else_holds_does_not_keep_a_worker_from_ending() -> None:
-    """What was left behind may write on."""
-    written = Written()
-    copy = os.dup(written.out)
-    os.write(copy, b"before\n")
-    assert written.end() == [("stdout", "before")]
-    os.close(copy)
 
 
 # --- lifeline and notices ---

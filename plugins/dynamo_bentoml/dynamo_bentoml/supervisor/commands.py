@@ -75,7 +75,7 @@ class RunCommands:
         """
         if service is not None:
             self._group(service)
-        async with contextlib.aclosing(self._supervisor.book.read(service, follow=follow)) as lines:
+        async with contextlib.aclosing(self._supervisor.log.book.read(service, follow=follow)) as lines:
             async for line in lines:
                 yield line
 

@@ -14,7 +14,7 @@ import attrs
 
 from dynamo_bentoml.supervisor.channel import WorkerChannel
 from dynamo_bentoml.supervisor.ending import call_at_end
-from dynamo_bentoml.supervisor.output import WorkerOutput
+from dynamo_core.supervision.output import WorkerOutput
 
 if TYPE_CHECKING:
     import socket
@@ -149,8 +149,8 @@ class WorkerProcess:
                 os.close(descriptor)
         self.pid = self._popen.pid
         self.started_at = time.monotonic()
-        self._output.attach("stdout", out_read)
-        self._output.attach("stderr", err_read)
+        self._output.attach(out_read, "stdout")
+        self._output.attach(err_read, "stderr")
         self._channel = WorkerChannel(launch.channel, self._told)
         self._channel.send(launch.first_words)
         call_at_end(self.pid, self._ended)

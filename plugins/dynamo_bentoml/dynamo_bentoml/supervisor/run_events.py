@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from dynamo_bentoml.supervisor.listeners import SlotListener
 from dynamo_core.errors import DynamoError, ServiceFailedError, StartError
-from dynamo_core.logs.book import LogBook
+from dynamo_core.logs.run_log import RunLog
 from dynamo_core.provider import LogLine, Member, ServiceEvent
 from dynamo_core.transport import encode_membership
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from dynamo_bentoml.supervisor.report import RunReport
     from dynamo_bentoml.supervisor.slot import Slot
     from dynamo_core.control import RunDirectory
-    from dynamo_core.logs.files import LogFiles
     from dynamo_core.logs.lines import LineBatch
     from dynamo_core.provider import RunStatus
     from dynamo_core.provider.events import ServiceEventKind
@@ -50,7 +49,7 @@ class RunEvents:
     Attributes:
         plan: What is run.
         groups: Its services, dependencies first.
-        book: What workers wrote.
+        log: Where what workers write goes.
         ready: Set once every worker was ready for the first time.
         failure: What ended the run; None while nothing did but a request.
         is_stopping: Whether nothing is to be started any more.
@@ -71,17 +70,15 @@ class RunEvents:
     ) -> None:
         self.plan = plan
         self.groups: list[ServiceGroup] = []
-        self.book = LogBook()
+        self.log = RunLog(show_lines)
         self.ready = asyncio.Event()
         self.failure: DynamoError | None = None
         self.is_stopping = False
         self.stop_requested = asyncio.Event()
         self.http_listeners: dict[str, HttpListener] = {}
-        self.log_files: LogFiles | None = None
         self.sweep_due = asyncio.Event()
         self.dead_owners: set[str] = set()
         self.emit = emit
-        self._show_lines = show_lines
         self._tell_members = tell_members
         self._members: dict[str, tuple[Member, ...]] = {}
         self._change = asyncio.Event()
@@ -180,10 +177,7 @@ class RunEvents:
 
     def wrote(self, lines: LineBatch) -> None:
         """A worker has written lines."""
-        self.book.write(lines)
-        self._show_lines(lines)
-        if self.log_files is not None:
-            self.log_files.write(lines)
+        self.log.write(lines)
 
     def spawned(self, group: ServiceGroup, process: WorkerProcess) -> None:
         """A worker runs."""

@@ -11,7 +11,6 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,8 +24,6 @@ from dynamo_bentoml.supervisor.report import RunReport
 from dynamo_bentoml.supervisor.run_events import LinesListener, MembersListener, RunEvents
 from dynamo_core.control import RunDirectory, sweep_dead_runs
 from dynamo_core.control.server import ControlServer
-from dynamo_core.logs.directory import LogDirectory
-from dynamo_core.logs.files import LogFiles
 from dynamo_core.provider import LogLine, Member, ServiceEvent
 from dynamo_core.supervision.guardian import Guardian, kill_owned
 
@@ -100,17 +97,16 @@ class Supervisor(RunEvents):
                 finally:
                     self.is_stopping = True
                     await asyncio.shield(self._kill_rest())
-                    self.book.close()
+                    self.log.book.close()
                     await control.aclose()
         if self.failure is not None:
             raise self.failure
 
     def _open(self, stack: contextlib.ExitStack) -> None:
         """Make what workers need before any of them is started; all of it is let go by *stack*."""
+        stack.callback(self.log.close)
         if self.plan.log_files is not None:
-            directory = LogDirectory.open(Path(self.plan.log_files.directory))
-            self.log_files = LogFiles(directory, self.plan.log_files)
-            stack.callback(self.log_files.close)
+            self.log.open_files(self.plan.log_files)
         sweep_dead_runs(environ=self._environ)
         self.directory = stack.enter_context(RunDirectory.create(environ=self._environ))
         self.report = RunReport(self.plan, self.directory)

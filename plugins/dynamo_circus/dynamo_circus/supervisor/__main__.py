@@ -17,11 +17,11 @@ import attrs
 
 from dynamo_circus.link import Link
 from dynamo_circus.plan import RunPlan
-from dynamo_circus.supervisor.run_log import LinePrinter, PrinterHandler
 from dynamo_circus.supervisor.supervisor import Supervisor
 from dynamo_core import environment
 from dynamo_core.control.failures import failure_to_data
 from dynamo_core.errors import EXIT_OK, DynamoError
+from dynamo_core.logs.printing import LinePrinter, PrinterHandler
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dynamo_circus.supervisor.channels import WorkerChannel
-    from dynamo_circus.supervisor.output import WorkerOutput
     from dynamo_circus.supervisor.slots import Slot
     from dynamo_circus.supervisor.watcher import Watcher
+    from dynamo_core.supervision.output import WorkerOutput
 
 
 def _nothing() -> None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 from dynamo_circus.notify import is_from_worker
 from dynamo_circus.supervisor.pulse import Pulse
 from dynamo_circus.supervisor.reload import Reloader
-from dynamo_circus.supervisor.run_log import RunLog
 from dynamo_circus.supervisor.sockets import SlotSocket
 from dynamo_core.errors import DynamoError, ServiceFailedError, StartError
+from dynamo_core.logs.run_log import RunLog
 from dynamo_core.provider import ServiceEvent
 from dynamo_core.transport import Member
 from dynamo_core.worker_kit.imported_files import WATCH_KEY

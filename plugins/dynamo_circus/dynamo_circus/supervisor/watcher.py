@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Final
 from circus.watcher import Watcher as _Watcher
 
 from dynamo_circus.supervisor.failures import FailureAccount, RestartLimits
-from dynamo_circus.supervisor.output import WorkerOutput
 from dynamo_circus.supervisor.process import Process
 from dynamo_circus.supervisor.slots import Slot
+from dynamo_core.supervision.output import WorkerOutput
 
 if TYPE_CHECKING:
     from collections.abc import Callable

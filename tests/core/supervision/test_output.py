@@ -7,15 +7,20 @@ import os
 import threading
 from datetime import UTC, datetime
 
-from dynamo_circus.supervisor.output import KEPT_LINES, LONGEST_KEPT, LineBuffer, WorkerOutput
+import pytest
+
 from dynamo_core.provider import LogLine
+from dynamo_core.supervision.output import KEPT_LINES, LONGEST_KEPT, LineBuffer, WorkerOutput
 
 
-def test_line_split_over_reads_arrives_whole() -> None:
-    """Lines are joined over any split of the bytes."""
+@pytest.mark.parametrize("size", [1, 3, 1000])
+def test_lines_are_the_same_however_the_stream_is_cut(size: int) -> None:
+    """Carriage returns before an end belong to it; empty lines stay."""
+    data = b"one\r\ntwo\n\nthree"
     buffer = LineBuffer()
-    assert [line for part in (b"a", b"b\nc", b"d\n\ne") for line in buffer.feed(part)] == [b"ab", b"cd", b""]
-    assert buffer.finish() == [b"e"]
+    found = [line for at in range(0, len(data), size) for line in buffer.feed(data[at : at + size])]
+    assert [*found, *buffer.finish()] == [b"one", b"two", b"", b"three"]
+    assert buffer.finish() == []
 
 
 def test_long_line_is_cut() -> None:
@@ -69,6 +74,20 @@ async def test_long_lines_are_cut_short_in_a_report() -> None:
     os.close(write_end)
     output.finish()
     assert output.last_lines == ("x" * LONGEST_KEPT + "…",)
+
+
+async def test_pipe_that_somebody_else_holds_does_not_keep_a_worker_from_ending() -> None:
+    """What was left behind may write on; nobody reads it."""
+    output = make_output([])
+    read_end, write_end = os.pipe()
+    output.attach(read_end, "stdout")
+    os.write(write_end, b"last words\n")
+    output.finish()
+    output.finish()
+    assert output.last_lines == ("last words",)
+    with pytest.raises(BrokenPipeError):
+        os.write(write_end, b"x")
+    os.close(write_end)
 
 
 async def test_finish_returns_while_somebody_still_writes() -> None:

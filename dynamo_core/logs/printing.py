@@ -1,65 +1,22 @@
-"""Where the lines of a run's workers go: to people, to files, and to whoever asks."""
+"""Lines of workers, and a run's own records among them, written where people read them."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from dynamo_core.logs.book import LogBook
-from dynamo_core.logs.directory import LogDirectory
-from dynamo_core.logs.files import LogFiles
 from dynamo_core.logs.lines import decode_lines, lost_line, run_line, size_of
 from dynamo_core.logs.rendering import has_colours, render_json, render_text
 from dynamo_core.logs.spool import Spool, write_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from dynamo_core.logs.settings import LogFileSettings
-    from dynamo_core.provider import LogLine
+    from dynamo_core.provider.status import LogLine
 
 STANDARD_ERROR: Final = 2
-
-
-class RunLog:
-    """Passes lines on; nothing here ever waits.
-
-    Args:
-        show: Takes lines for people; must not block.
-
-    Attributes:
-        book: Keeps the last ones.
-    """
-
-    def __init__(self, show: Callable[[Sequence[LogLine]], None]) -> None:
-        self.book = LogBook()
-        self._show = show
-        self._files: LogFiles | None = None
-
-    def open_files(self, settings: LogFileSettings) -> None:
-        """Write lines into files too, from now on.
-
-        Raises:
-            ConfigError: The directory cannot be used.
-        """
-        self._files = LogFiles(LogDirectory.open(Path(settings.directory)), settings)
-
-    def write(self, lines: Sequence[LogLine]) -> None:
-        """Pass on lines of one worker."""
-        self._show(lines)
-        self.book.write(lines)
-        if self._files is not None:
-            self._files.write(lines)
-
-    def close(self) -> None:
-        """Write out what is pending, for about a second."""
-        self.book.close()
-        if self._files is not None:
-            self._files.close()
-            self._files = None
 
 
 class LinePrinter:
