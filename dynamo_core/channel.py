@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 import attrs
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from dynamo_core.definition import EndpointDefinition
+    from dynamo_core.parts import Parts
 
 Buffer = bytes | bytearray | memoryview
 
@@ -48,9 +49,14 @@ DEFAULT_OPTIONS: Final = CallOptions()
 class Channel(ABC):
     """Carries calls to the workers of one service.
 
+    Attributes:
+        carries_parts: Whether arguments may be given in parts; results and items may then come in parts.
+
     Used from one event loop. Errors are those of :class:`dynamo_core.errors.CallError`; cancelling a call, or
     closing a stream early, cancels the endpoint on the far side before it returns.
     """
+
+    carries_parts: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -58,12 +64,15 @@ class Channel(ABC):
         """Name of the service."""
 
     @abstractmethod
-    async def call(self, endpoint: EndpointDefinition, arguments: bytes, options: CallOptions) -> Buffer:
+    async def call(
+        self, endpoint: EndpointDefinition, arguments: bytes, options: CallOptions
+    ) -> Buffer | Parts:
         """Make one call.
 
         Args:
             endpoint: What is called; ``idempotent`` says whether it may be made again after its worker was lost.
-            arguments: As ``EndpointCodec.encode_arguments`` gives them.
+            arguments: As ``EndpointCodec.encode_arguments`` gives them; a channel that carries parts takes
+                :class:`dynamo_core.parts.Parts` as well.
             options: What travels beside it.
 
         Returns:
@@ -73,7 +82,7 @@ class Channel(ABC):
     @abstractmethod
     def stream(
         self, endpoint: EndpointDefinition, arguments: bytes, options: CallOptions
-    ) -> AsyncGenerator[Buffer, None]:
+    ) -> AsyncGenerator[Buffer | Parts, None]:
         """Make one call whose result is a stream; the call is made by the first step.
 
         Yields:

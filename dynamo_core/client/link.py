@@ -34,6 +34,7 @@ class ClientLink:
         timeout_s: Given by ``with_options``; None when it was not.
         routing: Likewise.
         metadata: Likewise; empty when it was not.
+        carries_parts: Whether the channel takes arguments in parts.
     """
 
     definition: ServiceDefinition
@@ -42,6 +43,10 @@ class ClientLink:
     timeout_s: float | None = None
     routing: Routing | None = None
     metadata: Mapping[str, str] = NO_METADATA
+    carries_parts: bool = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "carries_parts", self.channel.carries_parts)
 
     def options(self, default_timeout_s: float | None) -> CallOptions:
         """What travels beside a call that is made now.

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from dynamo_core.channel import Buffer, CallOptions
     from dynamo_core.definition import EndpointDefinition, ServiceDefinition
+    from dynamo_core.parts import Parts
 
 ENDPOINT: Final = "__dynamo_client_endpoint__"
 """Attribute of a client's methods that holds their :class:`ClientEndpoint`."""
@@ -29,6 +30,7 @@ ENDPOINT: Final = "__dynamo_client_endpoint__"
 NEARLY_S: Final = 0.1
 """A nested call whose time ran out when its caller had less than that left ran out of its caller's time."""
 
+# What is sent has no type here: it is in parts for channels that carry those only.
 _running_loop: Final = asyncio._get_running_loop
 
 
@@ -91,10 +93,11 @@ class ClientEndpoint:
 
 def _make_call(called: ClientEndpoint) -> Callable[..., Coroutine[Any, Any, Any]]:
     codec, timeout_s, endpoint = called.codec, called.timeout_s, called.endpoint
+    encode = codec.encode_split_arguments
 
     async def call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         link: ClientLink = getattr(self, LINK)
-        payload = codec.encode_arguments(args, kwargs)
+        payload: Any = encode(args, kwargs, is_split=link.carries_parts)
         options = link.options(timeout_s)
         if _running_loop() is not link.loop:
             going = _carry(called, link, payload, options)
@@ -112,7 +115,7 @@ def _make_stream(called: ClientEndpoint) -> Callable[..., AsyncGenerator[Any, No
 
     async def stream(self: Any, /, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
         link: ClientLink = getattr(self, LINK)
-        payload = called.codec.encode_arguments(args, kwargs)
+        payload: Any = called.codec.encode_split_arguments(args, kwargs, is_split=link.carries_parts)
         options = link.options(timeout_s)
         open_source = functools.partial(link.channel.stream, endpoint, payload, options)
         if _running_loop() is link.loop:
@@ -134,11 +137,12 @@ def _make_stream(called: ClientEndpoint) -> Callable[..., AsyncGenerator[Any, No
 
 def _make_block(called: ClientEndpoint) -> Callable[..., Any]:
     codec, timeout_s = called.codec, called.timeout_s
+    encode = codec.encode_split_arguments
 
     def block(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         called.refuse_on_loop()
         link: ClientLink = getattr(self, LINK)
-        payload = codec.encode_arguments(args, kwargs)
+        payload: Any = encode(args, kwargs, is_split=link.carries_parts)
         going = _carry(called, link, payload, link.options(timeout_s))
         return codec.decode_result(Bridge(link.loop, called.service).wait(going))
 
@@ -150,9 +154,10 @@ def _make_iterate(called: ClientEndpoint) -> Callable[..., Iterator[Any]]:
 
     def iterate(self: Any, /, *args: Any, **kwargs: Any) -> Iterator[Any]:
         called.refuse_on_loop()
-        return steps(getattr(self, LINK), codec.encode_arguments(args, kwargs))
+        link: ClientLink = getattr(self, LINK)
+        return steps(link, codec.encode_split_arguments(args, kwargs, is_split=link.carries_parts))
 
-    def steps(link: ClientLink, payload: bytes) -> Generator[Any, None, None]:
+    def steps(link: ClientLink, payload: Any) -> Generator[Any, None, None]:
         options = link.options(timeout_s)
         open_source = functools.partial(link.channel.stream, endpoint, payload, options)
         batches = Bridge(link.loop, called.service).iterate(open_source)
@@ -172,7 +177,9 @@ def _make_iterate(called: ClientEndpoint) -> Callable[..., Iterator[Any]]:
     return iterate
 
 
-async def _carry(called: ClientEndpoint, link: ClientLink, payload: bytes, options: CallOptions) -> Buffer:
+async def _carry(
+    called: ClientEndpoint, link: ClientLink, payload: Any, options: CallOptions
+) -> Buffer | Parts:
     """Make one call on the client's loop; the call that makes it knows meanwhile whom it waits for."""
     within = CURRENT_CALL.get()
     if within is None or within.deadline is None:

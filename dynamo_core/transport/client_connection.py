@@ -9,17 +9,21 @@ import msgspec
 
 from dynamo_core.error_data import error_from_data
 from dynamo_core.errors import ProtocolError, UnsupportedValueError
+from dynamo_core.parts import Parts
 from dynamo_core.transport import frames
 from dynamo_core.transport.client_stream import ClientStream, EndOfStream
 from dynamo_core.transport.connection import FramedConnection
 from dynamo_core.transport.deadlines import Deadlines
 from dynamo_core.transport.frames import (
     AS_JSON,
+    CALL,
     END,
     ERROR,
     GOAWAY,
+    HAS_TAIL,
     ITEMS,
     RESULT,
+    TAIL_LENGTH,
     WANTS_STREAM,
     encode_frame,
 )
@@ -30,6 +34,7 @@ from dynamo_core.transport.messages import (
     MAX_OPEN_CALLS,
     call_frame_bytes,
     count_items,
+    encode_call_body,
     encode_call_head,
     timeout_to_ms,
 )
@@ -103,7 +108,7 @@ class ClientConnection(FramedConnection):
         page: BegunPage | None,
         limits: TransportLimits,
     ) -> None:
-        super().__init__(loop, limits.max_frame_bytes)
+        super().__init__(loop, limits.max_frame_bytes, peer_takes_tails=welcome.takes_tails)
         self.loop = loop
         self.welcome = welcome
         self.limits = limits
@@ -113,7 +118,9 @@ class ClientConnection(FramedConnection):
         self.lost_reason: str | None = None
         self.health = SlotHealth()
         self._page = page
-        self._safe_bytes = welcome.max_frame_bytes - MAX_METADATA_BYTES - LARGEST_NAME_BYTES
+        self._safe_bytes = welcome.max_frame_bytes - call_frame_bytes(
+            bytes(LARGEST_NAME_BYTES), bytes(MAX_METADATA_BYTES), TAIL_LENGTH.size
+        )
         self._begun: set[int] = set()
         self._deadlines = Deadlines(loop, self._is_open, self._expire)
         self._lap = -1
@@ -141,7 +148,7 @@ class ClientConnection(FramedConnection):
     def start_call(
         self,
         endpoint: bytes,
-        arguments: Buffer,
+        arguments: Buffer | Parts,
         metadata: bytes,
         deadline: float | None,
         flags: int = 0,
@@ -150,7 +157,7 @@ class ClientConnection(FramedConnection):
 
         Args:
             endpoint: Name of the endpoint.
-            arguments: Encoded.
+            arguments: Encoded; what a tail is a view of must not change before the call has its outcome.
             metadata: Encoded; empty for none.
             deadline: In seconds of :func:`time.monotonic`; None for no limit.
             flags: Of the CALL frame.
@@ -170,8 +177,13 @@ class ClientConnection(FramedConnection):
         if deadline is not None:
             timeout_ms = timeout_to_ms(max(0.0, deadline - time.monotonic()))
             self._deadlines.add(deadline, number)
-        head = encode_call_head(number, flags, endpoint, timeout_ms, metadata, size)
         calls = self.calls
+        if isinstance(arguments, Parts):
+            before = encode_call_body(endpoint, timeout_ms, metadata)
+            self._send_parts(CALL, number, arguments, flags, before)
+            future = calls[number] = self.loop.create_future()
+            return number, future
+        head = encode_call_head(number, flags, endpoint, timeout_ms, metadata, size)
         if calls or self.streams:
             self._send(head, arguments)
         else:
@@ -182,7 +194,7 @@ class ClientConnection(FramedConnection):
     def start_stream(
         self,
         endpoint: bytes,
-        arguments: Buffer,
+        arguments: Buffer | Parts,
         metadata: bytes,
         deadline: float | None,
         flags: int = WANTS_STREAM,
@@ -194,7 +206,7 @@ class ClientConnection(FramedConnection):
         return stream
 
     def _check_size(self, endpoint: bytes, metadata: bytes, arguments_bytes: int) -> None:
-        size = call_frame_bytes(endpoint, metadata, arguments_bytes)
+        size = call_frame_bytes(endpoint, metadata, arguments_bytes) + TAIL_LENGTH.size
         if size > self.welcome.max_frame_bytes:
             raise UnsupportedValueError(
                 f"the arguments of {self.welcome.service}.{endpoint.decode()} need a frame of {size} bytes, "
@@ -252,13 +264,16 @@ class ClientConnection(FramedConnection):
                 future = calls.pop(number, None)
                 if future is not None:
                     if not future.done():
-                        future.set_result(bytes(body) if body.obj is shared else body)
+                        if flags:
+                            future.set_result(self._taken(body, has_tail=flags >= HAS_TAIL))
+                        else:
+                            future.set_result(bytes(body) if body.obj is shared else body)
                 elif number in self.streams:
                     self._take_lone_result(number, body)
             elif kind == ITEMS:
                 stream = self.streams.get(number)
                 if stream is not None:
-                    stream.put(self._decoder.keep(body), count_items(body))
+                    stream.put(self._taken(body, has_tail=flags >= HAS_TAIL), count_items(body))
                 elif number in calls:
                     raise ProtocolError(f"items came for call {number}, which is no stream")
             else:
@@ -287,7 +302,7 @@ class ClientConnection(FramedConnection):
         stream = self.streams.pop(number)
         if not stream.takes_result:
             raise ProtocolError(f"one result came for call {number}, which is a stream")
-        stream.put(_encode([bytes(body)]), 1)
+        stream.put(_encode([b"".join((body, self._decoder.tail))]), 1)
         stream.end(EndOfStream())
 
     def _take_error(self, flags: int, number: int, body: memoryview) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import asyncio
 
+    from dynamo_core.parts import Parts
     from dynamo_core.transport.client_connection import ClientConnection
     from dynamo_core.transport.frames import Buffer
 
@@ -47,7 +48,7 @@ class ClientStream:
         self.connection = connection
         self.takes_result = takes_result
         self.number = number
-        self._arrays: deque[tuple[Buffer, int]] = deque()
+        self._arrays: deque[tuple[Buffer | Parts, int]] = deque()
         self._ending: BaseException | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._taken_items = 0
@@ -56,7 +57,7 @@ class ClientStream:
         self._half_items = (limits.stream_window_items + 1) // 2
         self._half_bytes = (limits.stream_window_bytes + 1) // 2
 
-    def put(self, array: Buffer, count: int) -> None:
+    def put(self, array: Buffer | Parts, count: int) -> None:
         """An array of *count* items has come."""
         self._arrays.append((array, count))
         self._wake()
@@ -67,7 +68,7 @@ class ClientStream:
             self._ending = ending
             self._wake()
 
-    async def take(self) -> Buffer:
+    async def take(self) -> Buffer | Parts:
         """Wait for the next array.
 
         Raises:

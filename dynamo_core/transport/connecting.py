@@ -83,6 +83,7 @@ async def connect(
             stream_window_items=limits.stream_window_items,
             stream_window_bytes=limits.stream_window_bytes,
             passes_page=page is not None,
+            takes_tails=True,
         )
         send_hello(sock, hello, None if page is None else page.fd)
         welcome, leftover = await _await_welcome(loop, sock, hello, limits.handshake_timeout_s, note)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from typing import TYPE_CHECKING, Final, cast
 
 from dynamo_core.errors import ProtocolError
-from dynamo_core.transport.frames import FrameDecoder
+from dynamo_core.parts import Parts
+from dynamo_core.transport.frames import FrameDecoder, encode_head, encode_tail_head
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,8 +21,11 @@ logger = logging.getLogger(__name__)
 LARGE_BYTES: Final = 32 * 1024
 """From here on a body is written by itself, so that joining frames does not copy it."""
 
-CHUNK_BYTES: Final = 256 * 1024
-"""What is given to the event loop at once of a large body; asyncio copies what the kernel does not take."""
+CHUNK_BYTES: Final = 4 * 1024 * 1024
+"""What is given to the event loop at once of a large body."""
+
+COPIED_CHUNK_BYTES: Final = 256 * 1024
+"""The same where the event loop copies what the kernel does not take, as asyncio did before Python 3.12."""
 
 BEHIND_BYTES: Final = 1024 * 1024
 """With so much unsent that the kernel does not take, a peer counts as one that does not keep up."""
@@ -38,6 +43,7 @@ class FramedConnection(asyncio.BufferedProtocol):
     Args:
         loop: The running loop.
         max_frame_bytes: Longest frame to read.
+        peer_takes_tails: Whether the peer reads frames with tails.
 
     Attributes:
         closed: Done once the connection is gone.
@@ -47,8 +53,11 @@ class FramedConnection(asyncio.BufferedProtocol):
 
     _transport: asyncio.Transport
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, max_frame_bytes: int) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, max_frame_bytes: int, *, peer_takes_tails: bool
+    ) -> None:
         self._loop = loop
+        self._peer_takes_tails = peer_takes_tails
         self._decoder = FrameDecoder(max_frame_bytes)
         self._received = self._decoder.received
         self.get_buffer = self._decoder.buffer  # type: ignore[method-assign]  # one call less for each read
@@ -108,6 +117,31 @@ class FramedConnection(asyncio.BufferedProtocol):
         elif not self._transport.is_closing():
             self._transport.write(head + body)
 
+    def _send_parts(self, kind: int, number: int, parts: Parts, flags: int = 0, before: bytes = b"") -> None:
+        """Send a frame with a long byte string at once, without copying that.
+
+        Args:
+            kind: Of the frame.
+            number: Of the call.
+            parts: The value that its body ends in.
+            flags: Of the frame.
+            before: What its body begins with.
+        """
+        tail = parts.tail
+        size = len(before) + len(parts)
+        if self._peer_takes_tails:
+            head = encode_tail_head(kind, number, size, len(tail), flags)
+        else:
+            head = encode_head(kind, number, size, flags)
+        self._send(b"".join((head, before, parts.head)), tail)
+        self._flush()
+
+    def _taken(self, body: memoryview, *, has_tail: bool) -> Buffer | Parts:
+        """Make the value in a frame that was just given last."""
+        if has_tail:
+            return Parts(bytes(body), self._decoder.tail)
+        return self._decoder.keep(body)
+
     def _flush_by_turn(self) -> None:
         self._is_flush_due = False
         self._flush()
@@ -137,9 +171,9 @@ class FramedConnection(asyncio.BufferedProtocol):
                 self._transport.write(data)
                 continue
             view = memoryview(unsent[0])
-            if len(view) > CHUNK_BYTES:
-                unsent[0] = view[CHUNK_BYTES:]
-                self._transport.write(view[:CHUNK_BYTES])
+            if len(view) > self._chunk_bytes:
+                unsent[0] = view[self._chunk_bytes :]
+                self._transport.write(view[: self._chunk_bytes])
             else:
                 del unsent[0]
                 self._transport.write(view)
@@ -187,6 +221,8 @@ class FramedConnection(asyncio.BufferedProtocol):
         self._transport = cast("asyncio.Transport", transport)  # uvloop's derive from nothing
         # Frames are put together here, so the loop shall neither wait for more nor keep more than the kernel leaves.
         self._transport.set_write_buffer_limits(high=0)
+        copies = sys.version_info < (3, 12) and isinstance(self._loop, asyncio.BaseEventLoop)
+        self._chunk_bytes = COPIED_CHUNK_BYTES if copies else CHUNK_BYTES
 
     def buffer_updated(self, nbytes: int) -> None:
         try:

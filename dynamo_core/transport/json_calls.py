@@ -16,6 +16,7 @@ from dynamo_core.errors import (
     UnsupportedValueError,
     WorkerLostError,
 )
+from dynamo_core.parts import Parts
 from dynamo_core.transport.client_connection import ClientConnection, Expired, Lost
 from dynamo_core.transport.client_stream import EndOfStream
 from dynamo_core.transport.connecting import Target, connect
@@ -101,7 +102,7 @@ async def _read_texts(
             except EndOfStream:
                 return
             try:
-                texts = _decode_texts(array)
+                texts = _decode_texts(bytes(array) if isinstance(array, Parts) else array)
             except msgspec.MsgspecError as exc:
                 raise UnsupportedValueError(f"the result of {endpoint} cannot be read: {exc}") from exc
             for text in texts:

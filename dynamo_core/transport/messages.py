@@ -29,8 +29,6 @@ LARGEST_NAME_BYTES: Final = 0xFF
 NO_TIMEOUT: Final = 0
 LONGEST_TIMEOUT_MS: Final = 0xFFFF_FFFF
 
-_BIN32: Final = struct.Struct("!BI")
-_BIN32_TYPE: Final = 0xC6
 CREDIT_BODY: Final = struct.Struct("!II")
 _CALL_FRAME: Final = struct.Struct("!IBBIIHB")
 _CALL_BODY: Final = struct.Struct("!IHB")
@@ -55,6 +53,7 @@ class Hello(msgspec.Struct, kw_only=True, frozen=True):
         stream_window_items: Credit of each stream at its beginning, in items.
         stream_window_bytes: The same in bytes.
         passes_page: Whether a begun page comes with this frame.
+        takes_tails: Whether it reads frames with tails.
     """
 
     protocol: str = PROTOCOL
@@ -66,6 +65,7 @@ class Hello(msgspec.Struct, kw_only=True, frozen=True):
     stream_window_items: Annotated[int, msgspec.Meta(ge=1)]
     stream_window_bytes: Annotated[int, msgspec.Meta(ge=1)]
     passes_page: bool = False
+    takes_tails: bool = False
 
 
 class Welcome(msgspec.Struct, kw_only=True, frozen=True):
@@ -79,6 +79,7 @@ class Welcome(msgspec.Struct, kw_only=True, frozen=True):
         pid: Its process, for messages.
         max_frame_bytes: Longest frame that it reads.
         marks_page: Whether it marks begun calls in the page; else a BEGIN frame tells of each.
+        takes_tails: Whether it reads frames with tails.
     """
 
     protocol: str = PROTOCOL
@@ -90,6 +91,7 @@ class Welcome(msgspec.Struct, kw_only=True, frozen=True):
     pid: int
     max_frame_bytes: Annotated[int, msgspec.Meta(ge=SMALLEST_LIMIT_BYTES)]
     marks_page: bool
+    takes_tails: bool = False
 
 
 class Refusal(msgspec.Struct, kw_only=True, frozen=True):
@@ -195,6 +197,11 @@ def encode_call_head(  # noqa: PLR0913, PLR0917  # the hot path: no object for e
     )
 
 
+def encode_call_body(endpoint: bytes, timeout_ms: int, metadata: bytes) -> bytes:
+    """What stands before the arguments in the body of a call."""
+    return _CALL_BODY.pack(timeout_ms, len(metadata), len(endpoint)) + endpoint + metadata
+
+
 def call_frame_bytes(endpoint: bytes, metadata: bytes, arguments_bytes: int) -> int:
     """Length of a call's frame, as its limit counts."""
     return _CALL_OVERHEAD_BYTES + len(endpoint) + len(metadata) + arguments_bytes
@@ -229,11 +236,6 @@ def parse_call(body: memoryview) -> tuple[bytes, int, Mapping[str, str] | None, 
     except _UNREADABLE as exc:
         raise ProtocolError(f"a call's metadata cannot be read: {exc}") from exc
     return name, timeout_ms, metadata, body[end:]
-
-
-def encode_bytes_head(size: int) -> bytes:
-    """What msgpack has before *size* bytes, 65536 or more."""
-    return _BIN32.pack(_BIN32_TYPE, size)
 
 
 def count_items(body: Buffer) -> int:

@@ -11,6 +11,8 @@ from dynamo_core.transport.frames import AS_JSON, WANTS_STREAM
 
 if TYPE_CHECKING:
     from dynamo_core.host import HostedEndpoint
+    from dynamo_core.parts import Parts
+    from dynamo_core.transport.frames import Buffer
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 
@@ -29,11 +31,11 @@ class ServedEndpoint:
         "decode",
         "encode",
         "feed",
-        "gives_bytes",
         "is_stream",
         "may_wait",
         "name",
         "service",
+        "splits_result",
     )
 
     def __init__(self, service: str, hosted: HostedEndpoint) -> None:
@@ -46,9 +48,9 @@ class ServedEndpoint:
         self._codec = hosted.codec
         self.decode = hosted.codec.decode_arguments
         self.encode = hosted.codec.encode_result
-        self.gives_bytes = hosted.codec.gives_bytes
+        self.splits_result = hosted.codec.splits_result
 
-    def decode_flagged(self, flags: int, arguments: memoryview) -> dict[str, object]:
+    def decode_flagged(self, flags: int, arguments: Buffer | Parts) -> dict[str, object]:
         """Read the arguments of a call that has flags.
 
         Raises:
@@ -58,7 +60,7 @@ class ServedEndpoint:
             return self._codec.decode_json_arguments(bytes(arguments))
         if bool(flags & WANTS_STREAM) != self.is_stream:
             raise self.wrong_kind()
-        return self.decode(arguments)
+        return self._codec.decode_split_arguments(arguments)
 
     def encode_flagged(self, flags: int, value: object) -> bytes:
         """Encode the result of a call that has flags.

@@ -258,6 +258,7 @@ class ServiceServer:
             pid=os.getpid(),
             max_frame_bytes=self.limits.max_frame_bytes,
             marks_page=marks is not None,
+            takes_tails=True,
         )
         try:
             send_answer(sock, welcome)

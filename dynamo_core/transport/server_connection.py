@@ -22,6 +22,7 @@ from dynamo_core.errors import (
     UnsupportedValueError,
 )
 from dynamo_core.host import CallContext
+from dynamo_core.parts import TAIL_BYTES, Parts, lone
 from dynamo_core.transport import frames
 from dynamo_core.transport.begun import ENTRIES, WITHDRAWN
 from dynamo_core.transport.connection import FramedConnection
@@ -29,12 +30,14 @@ from dynamo_core.transport.frames import (
     AS_JSON,
     CALL,
     ERROR,
+    HAS_TAIL,
     OVERHEAD_BYTES,
     RESULT,
+    TAIL_LENGTH,
     encode_frame,
     encode_head,
 )
-from dynamo_core.transport.messages import MAX_OPEN_CALLS, encode_bytes_head, parse_call, parse_credit
+from dynamo_core.transport.messages import MAX_OPEN_CALLS, parse_call, parse_credit
 from dynamo_core.transport.stream_sender import StreamSender
 
 if TYPE_CHECKING:
@@ -49,9 +52,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SHORT_TEXT: Final = 500
-UNCOPIED_BYTES: Final = 64 * 1024
-"""From here on the bytes of a result are sent as they are, not as a copy with their msgpack head before it."""
-
 UNSENT_CHECK_S: Final = 0.001
 
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -78,7 +78,7 @@ class ServerConnection(FramedConnection):
 
     def __init__(self, server: ServiceServer, hello: Hello, marks: BegunMarks | None) -> None:
         loop = asyncio.get_running_loop()
-        super().__init__(loop, server.limits.max_frame_bytes)
+        super().__init__(loop, server.limits.max_frame_bytes, peer_takes_tails=hello.takes_tails)
         self.loop = loop
         self.hello = hello
         self.calls: dict[int, asyncio.Task[None]] = {}
@@ -121,6 +121,10 @@ class ServerConnection(FramedConnection):
     def send_frame(self, head: bytes, body: Buffer) -> None:
         """Send one frame by the end of this turn of the loop."""
         self._send(head, body)
+
+    def send_parts(self, kind: int, number: int, parts: Parts) -> None:
+        """Send one frame with a long byte string at once."""
+        self._send_parts(kind, number, parts)
 
     def flush(self) -> None:
         """Send what is unsent now."""
@@ -171,7 +175,8 @@ class ServerConnection(FramedConnection):
         try:
             served = self._endpoints.get(name) or self._unknown(name)
             if flags:
-                given = served.decode_flagged(flags, arguments)
+                given = served.decode_flagged(flags, self._taken(arguments, has_tail=flags >= HAS_TAIL))
+                flags &= ~HAS_TAIL
             elif served.is_stream:
                 raise served.wrong_kind()
             else:
@@ -211,7 +216,7 @@ class ServerConnection(FramedConnection):
 
     # --- calls, each in its own task ---
 
-    async def _answer(  # noqa: PLR0912  # the hot path: in one piece
+    async def _answer(  # noqa: C901, PLR0912  # the hot path: in one piece
         self,
         number: int,
         flags: int,
@@ -228,12 +233,13 @@ class ServerConnection(FramedConnection):
             else:
                 await self._prepare_begin(number, served, context)
             value = await served.call(arguments, context)
-            before = b""
-            if served.gives_bytes and not flags and type(value) is bytes and len(value) >= UNCOPIED_BYTES:
-                before, body = encode_bytes_head(len(value)), value
+            body: Buffer | Parts
+            if type(value) is bytes and len(value) >= TAIL_BYTES and served.splits_result and not flags:
+                body = lone(value)
+                size = TAIL_LENGTH.size + len(body)
             else:
                 body = served.encode_flagged(flags, value) if flags else served.encode(value)
-            size = len(before) + len(body)
+                size = len(body)
             if size > self.largest_body:
                 self.check_size(size, f"the result of {served.name}")
         except Exception as exc:  # noqa: BLE001  # the caller is told
@@ -244,7 +250,12 @@ class ServerConnection(FramedConnection):
         else:
             calls = self.calls
             if calls.pop(number, None) is not None:
-                head = encode_head(RESULT, number, size) + before
+                if isinstance(body, Parts):
+                    self._send_parts(RESULT, number, body)
+                    if not calls and self._server.is_draining:
+                        self._server.call_ended()
+                    return
+                head = encode_head(RESULT, number, size)
                 if calls:
                     self._send(head, body)
                 else:
@@ -260,8 +271,10 @@ class ServerConnection(FramedConnection):
         arguments: dict[str, object],
         context: CallContext,
     ) -> None:
-        encode = served.encode_json_items if flags & AS_JSON else served.encode_items
-        sender = self._streams[number] = StreamSender(self, number, encode)
+        is_json = bool(flags & AS_JSON)
+        encode = served.encode_json_items if is_json else served.encode_items
+        splits = served.splits_result and not is_json
+        sender = self._streams[number] = StreamSender(self, number, encode, splits=splits)
         try:
             if self._table is not None and not served.may_wait:
                 self._mark_begun(number, context)

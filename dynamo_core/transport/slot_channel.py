@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
     from dynamo_core.definition import EndpointDefinition
+    from dynamo_core.parts import Parts
     from dynamo_core.transport.membership import Member
 
 SETTLE_S: Final = 0.02
@@ -58,6 +59,8 @@ class SlotChannel(Channel):
         run_id: Id of the run; workers of another run are refused.
         limits: Of this side.
     """
+
+    carries_parts = True
 
     def __init__(self, service: str, *, run_id: str, limits: TransportLimits = DEFAULT_LIMITS) -> None:
         self._service = service
@@ -145,7 +148,9 @@ class SlotChannel(Channel):
 
     # --- calls ---
 
-    async def call(self, endpoint: EndpointDefinition, arguments: bytes, options: CallOptions) -> Buffer:
+    async def call(
+        self, endpoint: EndpointDefinition, arguments: bytes | Parts, options: CallOptions
+    ) -> Buffer | Parts:
         """Make one call.
 
         Raises:
@@ -194,8 +199,8 @@ class SlotChannel(Channel):
             began = _monotonic()
 
     async def stream(
-        self, endpoint: EndpointDefinition, arguments: bytes, options: CallOptions
-    ) -> AsyncGenerator[Buffer, None]:
+        self, endpoint: EndpointDefinition, arguments: bytes | Parts, options: CallOptions
+    ) -> AsyncGenerator[Buffer | Parts, None]:
         """Make one call whose result is a stream; closing it early cancels it.
 
         Raises:

@@ -7,7 +7,8 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from dynamo_core.errors import UnsupportedValueError
-from dynamo_core.transport.frames import ITEMS, encode_head
+from dynamo_core.parts import TAIL_BYTES, Parts, lone
+from dynamo_core.transport.frames import ITEMS, TAIL_LENGTH, encode_head
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -21,6 +22,9 @@ LARGEST_BATCH_ITEMS: Final = 512
 BATCH_BYTES: Final = 64 * 1024
 """What a frame of several items should not pass by much."""
 
+_ONE_ITEM: Final = b"\x91"
+"""What an array of one item begins with."""
+
 _monotonic: Final = time.monotonic
 
 
@@ -31,6 +35,7 @@ class StreamSender:
         connection: Where they go.
         number: Number of the call.
         encode: Encodes items as one array.
+        splits: Whether items may be long byte strings, each to be sent by itself and not copied.
 
     Attributes:
         number: Number of the call.
@@ -47,16 +52,23 @@ class StreamSender:
         "_quiet_at",
         "_room",
         "_roomy",
+        "_splits",
         "_timer",
         "number",
     )
 
     def __init__(
-        self, connection: ServerConnection, number: int, encode: Callable[[list[object]], bytes]
+        self,
+        connection: ServerConnection,
+        number: int,
+        encode: Callable[[list[object]], bytes],
+        *,
+        splits: bool,
     ) -> None:
         self.number = number
         self._connection = connection
         self._encode = encode
+        self._splits = splits
         self._credit_items = connection.hello.stream_window_items
         self._credit_bytes = connection.hello.stream_window_bytes
         self._roomy: asyncio.Future[None] | None = None
@@ -76,6 +88,8 @@ class StreamSender:
         Raises:
             UnsupportedValueError: An item cannot be sent; those before it were.
         """
+        if self._splits and type(item) is bytes and len(item) >= TAIL_BYTES:
+            return self._send_long(item)
         batch = self._batch
         batch.append(item)
         if len(batch) >= self._room or _monotonic() >= self._quiet_at:
@@ -110,11 +124,29 @@ class StreamSender:
     def _may_send(self) -> bool:
         return self._credit_items > 0 and self._credit_bytes > 0
 
+    async def _send_long(self, item: bytes) -> None:
+        """Send a long byte string, and what came before it; return as :meth:`_send_and_wait`."""
+        if self._batch:
+            await self._wait_for_credit()
+            self._send()
+        await self._wait_for_credit()
+        only = lone(item)
+        parts = Parts(_ONE_ITEM + only.head, item)
+        size = len(parts)
+        self._connection.check_size(size + TAIL_LENGTH.size, "an item")
+        self._take_credit(1, size)
+        self._connection.send_parts(ITEMS, self.number, parts)
+        self._quiet_at = _monotonic() + QUIET_S
+        await self._wait_for_turn()
+
     async def _send_and_wait(self) -> None:
         """Send what is there once that is allowed; return once more is, and others have had their turn."""
         await self._wait_for_credit()
         self._send()
         self._connection.flush()
+        await self._wait_for_turn()
+
+    async def _wait_for_turn(self) -> None:
         await asyncio.sleep(
             0
         )  # the loop writes, and a source that never waits does not keep others from running
@@ -165,10 +197,14 @@ class StreamSender:
                 self._send_array(half, self._encode(half))
             return
         self._connection.check_size(size, "an item")
-        self._credit_items -= count
-        self._credit_bytes -= size
-        self._update_room()
+        self._take_credit(count, size)
         self._connection.send_frame(encode_head(ITEMS, self.number, size), array)
+
+    def _take_credit(self, count: int, size_bytes: int) -> None:
+        self._item_bytes = size_bytes // count
+        self._credit_items -= count
+        self._credit_bytes -= size_bytes
+        self._update_room()
 
     def _update_room(self) -> None:
         """Work out how many items may wait for each other, going by the size of the last ones."""

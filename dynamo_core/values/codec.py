@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NotRequired, Required, TypedDict
 import msgspec
 
 from dynamo_core.errors import InvalidRequestError, UnsupportedValueError
+from dynamo_core.parts import Parts
 from dynamo_core.values.binding import find_binding_problems, find_name_problems
 from dynamo_core.values.deep_nesting import find_deep_msgpack_key
 from dynamo_core.values.encoding import check_and_encode, encode_wire, unsupported
@@ -20,6 +21,12 @@ from dynamo_core.values.kinds import ValueType, analyse
 from dynamo_core.values.plain import check_plain
 from dynamo_core.values.reading import ValueReader, explain, make_hook, refuse_extension, wire_decoder
 from dynamo_core.values.schema import Mode, Schema, SchemaBook, describe_object, with_default
+from dynamo_core.values.splitting import (
+    encode_split,
+    read_split_arguments,
+    read_split_items,
+    read_split_result,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,12 +44,19 @@ class EndpointCodec:
 
     Any number of threads may use one codec.
 
+    Long byte strings need not be copied: see :class:`dynamo_core.parts.Parts`.
+
     Args:
         service: Name of the service, for messages.
         endpoint: The endpoint.
 
     Raises:
         UnusableAnnotationError: Values of an annotation cannot travel.
+
+    Attributes:
+        service: Name of the service.
+        endpoint: The endpoint.
+        splits_result: Whether the result, or an item, may be read in parts when it is a long byte string.
     """
 
     def __init__(self, service: str, endpoint: EndpointDefinition) -> None:
@@ -62,12 +76,14 @@ class EndpointCodec:
         self._names = frozenset(types)
         self._count = len(self._positional) if len(self._positional) == len(types) else -1
         self._required = frozenset(each.name for each in self._parameters if each.is_required)
+        self._splits = tuple(name for name, value_type in types.items() if value_type.may_split)
         self._keeps_views = any(value_type.keeps_views for value_type in types.values())
         self._decode = self._make_arguments_decoder(types).decode
         self._result = analyse("result", endpoint.result)
         self._decode_result = wire_decoder(self._result, self._result.form).decode
         self._decode_items = wire_decoder(self._result, list[self._result.form]).decode  # type: ignore[name-defined]
         self._result_reader = ValueReader(self._result)
+        self.splits_result = self._result.may_split
         self._json = JsonArguments(service, endpoint, self._readers)
 
     def _make_arguments_decoder(self, types: Mapping[str, ValueType]) -> msgspec.msgpack.Decoder[Any]:
@@ -84,6 +100,14 @@ class EndpointCodec:
     # --- the caller's side ---
 
     def encode_arguments(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> bytes:
+        """As :meth:`encode_split_arguments`, in one piece."""
+        encoded = self.encode_split_arguments(args, kwargs, is_split=False)
+        assert isinstance(encoded, bytes)
+        return encoded
+
+    def encode_split_arguments(
+        self, args: tuple[object, ...], kwargs: Mapping[str, object], *, is_split: bool
+    ) -> bytes | Parts:
         """Bind the arguments of a call to names and encode them as a msgpack map.
 
         Parameters that have a default may be left out.
@@ -101,6 +125,8 @@ class EndpointCodec:
             for name, value in arguments.items():
                 if type(value) not in safe[name]:
                     check_plain(value)
+            if is_split and self._splits:
+                return encode_split(arguments, self._splits)
             return encode_wire(arguments)
         except Exception as exc:  # user classes take part in encoding, and may raise anything
             raise unsupported(self._what, arguments, exc) from exc
@@ -118,12 +144,14 @@ class EndpointCodec:
             raise InvalidRequestError(self.service, self.endpoint.name, problems)
         return arguments
 
-    def decode_result(self, payload: Buffer) -> object:
+    def decode_result(self, payload: Buffer | Parts) -> object:
         """Read a result as the endpoint's annotation says.
 
         Raises:
             UnsupportedValueError: It does not fit the annotation.
         """
+        if isinstance(payload, Parts):
+            return read_split_result(payload, self.decode_result)
         try:
             result: object = self._decode_result(bytes(payload) if self._result.keeps_views else payload)
             if self._result_reader.completer is not None:
@@ -132,12 +160,14 @@ class EndpointCodec:
             raise self._misfit(exc) from exc
         return result
 
-    def decode_items(self, payload: Buffer) -> list[object]:
+    def decode_items(self, payload: Buffer | Parts) -> list[object]:
         """Read an array of a stream's items, each as the endpoint's annotation says.
 
         Raises:
             UnsupportedValueError: One does not fit the annotation.
         """
+        if isinstance(payload, Parts):
+            return read_split_items(payload, self.decode_items)
         try:
             items: list[object] = self._decode_items(bytes(payload) if self._result.keeps_views else payload)
             if self._result_reader.completer is not None:
@@ -166,6 +196,16 @@ class EndpointCodec:
         except Exception:  # noqa: BLE001  # reading one by one finds it again, and says what it is
             return self._decode_each(payload)
         return self._decode_each(payload)  # there are unknown names
+
+    def decode_split_arguments(self, payload: Buffer | Parts) -> dict[str, object]:
+        """As :meth:`decode_arguments`, for what may come in parts.
+
+        Raises:
+            InvalidRequestError: Likewise.
+        """
+        if isinstance(payload, Parts):
+            return read_split_arguments(payload, self._splits, self.decode_arguments)
+        return self.decode_arguments(payload)
 
     def _decode_each(self, payload: Buffer) -> dict[str, object]:
         try:

@@ -38,14 +38,15 @@ if TYPE_CHECKING:
 Reader = Callable[[object], object]
 
 _MODEL_TYPES: Final = (mi.DataclassType, mi.StructType, mi.TypedDictType)
+_BYTES: Final = (bytes, bytearray, memoryview)
 _EXACT_BY_TYPE: Final[dict[type, tuple[type, ...]]] = {
     mi.NoneType: (type(None),),
     mi.BoolType: (bool,),
     mi.IntType: (int,),
     mi.FloatType: (float, int),
     mi.StrType: (str,),
-    mi.BytesType: (bytes, bytearray, memoryview),
-    mi.ByteArrayType: (bytes, bytearray, memoryview),
+    mi.BytesType: _BYTES,
+    mi.ByteArrayType: _BYTES,
     mi.DateTimeType: (datetime.datetime,),
     mi.DateType: (datetime.date,),
     mi.TimeType: (datetime.time,),
@@ -79,6 +80,7 @@ class ValueType:
         is_bytes: The annotation is ``bytes`` itself.
         is_list: A list, set or tuple, so that a query parameter may be given several times.
         is_any: Everything fits.
+        may_split: A value may be a byte string of any length, to be sent and received in parts.
         keeps_views: Decoded values may point into the payload, which then has to be copied.
         exact: Classes whose instances fit on the face of it; others are tried out before they are sent.
         safe: Classes whose instances hold nothing that needs the check for plain values.
@@ -96,6 +98,7 @@ class ValueType:
     is_bytes: bool
     is_list: bool
     is_any: bool
+    may_split: bool
     keeps_views: bool
     exact: frozenset[type]
     safe: frozenset[type]
@@ -157,6 +160,8 @@ class _Analysis:
             is_bytes=isinstance(info, mi.BytesType),
             is_list=any(isinstance(member, mi.CollectionType | mi.TupleType) for member in parts),
             is_any=isinstance(info, mi.AnyType),
+            may_split=not exact.isdisjoint(_BYTES)
+            or any(isinstance(member, mi.AnyType | mi.MemoryViewType) for member in parts),
             keeps_views=self.keeps_views,
             exact=exact,
             safe=SCALARS | (self._safe_types(parts) if self.has_untyped else exact - {dict}),

@@ -10,13 +10,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynamo_core.errors import FrameTooLargeError, ProtocolError
-from dynamo_core.transport.frames import HEADER_BYTES, FrameDecoder, encode_frame, encode_head
+from dynamo_core.transport.frames import (
+    CALL,
+    CANCEL,
+    HAS_TAIL,
+    HEADER_BYTES,
+    ITEMS,
+    RESULT,
+    FrameDecoder,
+    encode_frame,
+    encode_head,
+    encode_tail_head,
+)
 
 MAX_BYTES = 300
 SMALL_BUFFER_BYTES = 64  # so that most frames cross its end, and some get a buffer of their own
 
 a_frame = st.tuples(
-    st.integers(0, 255), st.integers(0, 255), st.integers(0, 2**32 - 1), st.binary(max_size=MAX_BYTES - 6)
+    st.integers(0, 255), st.integers(0, 127), st.integers(0, 2**32 - 1), st.binary(max_size=MAX_BYTES - 6)
+)
+a_frame_with_tail = st.tuples(
+    st.sampled_from([CALL, RESULT, ITEMS]),
+    st.integers(128, 255),
+    st.integers(0, 2**32 - 1),
+    st.binary(max_size=MAX_BYTES // 3),
+    st.binary(max_size=MAX_BYTES // 2),
 )
 
 
@@ -42,6 +60,58 @@ def encode(frames: list[tuple[int, int, int, bytes]]) -> bytes:
 def test_any_split_gives_the_same_frames(frames, cuts):
     """Where the kernel cuts a stream changes nothing."""
     assert decode(split(encode(frames), cuts)) == frames
+
+
+@given(
+    st.lists(st.one_of(a_frame, a_frame_with_tail), max_size=8),
+    st.lists(st.integers(0, 2000), max_size=12),
+    st.sampled_from([SMALL_BUFFER_BYTES, 200, 64 * 1024]),
+)
+def test_any_split_gives_the_same_tails(frames, cuts, buffer_bytes):
+    """A tail comes apart from its body, wherever the kernel cuts, and as bytes."""
+    data = b""
+    for kind, flags, number, body, *tail in frames:
+        if tail:
+            head = encode_tail_head(kind, number, len(body + tail[0]), len(tail[0]), flags - 128)
+            data += head + body + tail[0]
+        else:
+            data += encode_frame(kind, number, body, flags)
+    decoder = FrameDecoder(MAX_BYTES, buffer_bytes)
+    found = []
+    for chunk in split(data, cuts):
+        for kind, flags, number, body in decoder.feed(chunk):
+            tail = [decoder.tail] if flags & HAS_TAIL else []
+            assert all(type(each) is bytes for each in tail)
+            found.append((kind, flags, number, bytes(body), *tail))
+    assert found == frames
+    assert decoder.is_between_frames
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 100), st.sampled_from([CALL, RESULT, ITEMS]))
+def test_a_tail_longer_than_its_frame_is_refused(tail_bytes, body_bytes, kind):
+    """The length of a tail is part of the frame's."""
+    head = encode_tail_head(kind, 1, body_bytes, tail_bytes)
+    if tail_bytes <= body_bytes:
+        assert decode([head + bytes(body_bytes)]) == [(kind, HAS_TAIL, 1, bytes(body_bytes - tail_bytes))]
+        return
+    with pytest.raises(ProtocolError, match="no tail"):
+        decode([head + bytes(body_bytes)])
+
+
+def test_only_some_frames_have_tails():
+    """Elsewhere the flag means that the peer is none of ours."""
+    with pytest.raises(ProtocolError, match="no tail"):
+        decode([encode_tail_head(CANCEL, 1, 4, 2) + bytes(4)])
+
+
+def test_a_tail_is_received_where_it_stays():
+    """What has been received is made into bytes without a copy, and is let go with the frame."""
+    decoder = FrameDecoder(1 << 20)
+    size = 500_000
+    for chunk in (encode_tail_head(RESULT, 1, size, size), bytes(size)):
+        tails = [decoder.tail for _ in decoder.feed(chunk)]
+    assert tails == [bytes(size)]
+    assert decoder.tail == b""
 
 
 @given(st.lists(a_frame, max_size=4))

@@ -71,6 +71,11 @@ def test_every_flag_has_its_bit(name):
     assert re.search(rf"^\| {getattr(frames, name)} \| {name} \|", PAGE, re.MULTILINE)
 
 
+def test_the_flag_of_every_frame_has_its_bit():
+    """The text has it."""
+    assert f"flag {frames.HAS_TAIL}, HAS_TAIL" in PAGE
+
+
 @pytest.mark.parametrize("message", [messages.Hello, messages.Welcome, messages.Refusal])
 def test_every_field_of_the_handshake_is_listed(message):
     """Readers of the page can write a handshake."""
