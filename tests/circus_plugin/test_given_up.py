@@ -122,6 +122,7 @@ async def test_a_service_that_was_given_up_comes_back_when_asked(
             assert await arbiter.client("Top").echo("x") == "x"
             answer = await ask(await url_of(arbiter, "Frail"), "/echo", {"text": "x"})
         assert (answer.status, json.loads(answer.body)) == (200, "x")
+        assert (await arbiter.stats("Frail")).state == "ready"
 
 
 async def test_a_worker_starts_beside_a_dependency_that_is_given_up(
@@ -145,13 +146,15 @@ async def test_dependents_stop_in_reverse_order_and_finish_their_calls(
         await fail_for_good(arbiter, switch)
         await heard.wait("stopped", "Middle")
         kinds = [(event.kind, event.service) for event in heard]
-        assert kinds.index(("stopped", "Top")) < kinds.index(("stopping", "Middle"))
+        assert kinds.index(("stopped", "Top")) < kinds.index(("message", "Middle"))
         async with asyncio.timeout(AT_ONCE_S):
             with pytest.raises(ServiceUnavailableError, match="stopped because Frail has failed"):
                 await arbiter.client("Top").echo("x")
             with pytest.raises(ServiceFailedError):
                 await arbiter.wait_ready()
-        assert [each.state for each in (await arbiter.status()).services] == ["failed", "stopped", "stopped"]
+        services = (await arbiter.status()).services
+        assert [each.state for each in services] == ["failed", "stopped", "stopped"]
+        assert [each.workers[0].state for each in services] == ["failed", "stopped", "stopped"]
         switch.unlink()
         await arbiter.restart("Frail")
         await arbiter.wait_ready(30)

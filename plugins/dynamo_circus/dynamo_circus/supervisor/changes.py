@@ -122,6 +122,7 @@ async def _replace(watcher: Watcher, slot: Slot) -> None:
     slot.forgive()
     old = slot.process
     if old is None:
+        watcher.crew.members_changed(watcher)  # callers may wait again
         await _fill(watcher, [slot])
         return
     try:

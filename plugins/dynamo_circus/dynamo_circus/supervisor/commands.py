@@ -54,7 +54,7 @@ class RunCommands:
             DynamoError: The run is being stopped.
         """
         watcher = self._watcher(service)
-        self._supervisor.say(service, f"scaled to {workers} workers", reason)
+        self._supervisor.say(service, f"scaled to {workers} worker{'' if workers == 1 else 's'}", reason)
         await self._unless_stopped(f"{service} is not scaled", changes.scale(watcher, workers))
 
     async def restart(self, service: str, reason: str | None, /) -> None:

@@ -102,7 +102,7 @@ class RunReport:
         http = self._run.http_sockets.get(watcher.name)
         return ServiceState(
             name=watcher.name,
-            workers=tuple(_worker_state(slot) for slot in watcher.slots),
+            workers=tuple(_worker_state(slot, is_stopped=watcher.is_stopped()) for slot in watcher.slots),
             state=service_state(watcher),
             http_url=None if http is None else http.url,
         )
@@ -121,11 +121,11 @@ def service_state(watcher: Watcher) -> str:
     return "ready" if watcher.has_ready_slot else "starting"
 
 
-def _worker_state(slot: Slot) -> WorkerState:
+def _worker_state(slot: Slot, *, is_stopped: bool) -> WorkerState:
     return WorkerState(
         slot=slot.index,
         pid=None if slot.process is None else slot.process.pid,
-        state=slot.state,
+        state="stopped" if is_stopped and slot.process is None else slot.state,
         path=str(slot.socket.path),
         generation=slot.generation,
         restarts=slot.restarts,

@@ -271,13 +271,20 @@ class RunCrew:
         self._start_dependents()  # it may be over by now
 
     async def stop_service(self, watcher: Watcher, reason: str) -> None:
-        """Stop one service once nothing depends on it any more; its callers learn at once that it takes no calls."""
+        """Stop one service once nothing depends on it any more; its callers learn at once that it takes no calls.
+
+        Args:
+            watcher: Its watcher.
+            reason: For its callers, as a sentence about it.
+        """
         for dependent in self.plan.dependents_of(watcher.name):
             await self.arbiter.get_watcher(dependent).stopped.wait()
         watcher.stop_reason = reason
         self.members_changed(watcher)
         began = time.monotonic()
-        if watcher.processes:
+        if not self.is_stopping:  # the others go on
+            self.emit(ServiceEvent(kind="message", service=watcher.name, detail=reason))
+        elif watcher.processes:
             self.emit(ServiceEvent(kind="stopping", service=watcher.name))
         await watcher._stop()
         self.emit(ServiceEvent(kind="stopped", service=watcher.name, seconds=time.monotonic() - began))

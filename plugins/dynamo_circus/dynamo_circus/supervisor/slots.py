@@ -72,6 +72,7 @@ class Slot:
     def forgive(self) -> None:
         """Begin anew: its failures are forgotten, and its next worker may be spawned at once."""
         self.account.forget()
+        self.limit = None
         self.is_given_up = False
         self.next_spawn_at = 0.0
 
