@@ -19,7 +19,11 @@ ACCEPT_BATCH: Final = 8
 
 SHARED_BATCH: Final = 3
 SHARED_PAUSE_S: Final = 0.001
-"""Taken from a queue that other processes may take from too, and for how long they are then let go first."""
+"""Taken from a queue that other processes may take from too, and for how long they are then let go first.
+
+As long as the queue does not run empty, each turn takes one more than the one before: who is alone is not kept
+waiting, and who is not has shared out most of a burst by then.
+"""
 
 RELUCTANCE_S: Final = 0.05
 """How long a worker that would rather not take a connection leaves it to others."""
@@ -61,8 +65,8 @@ class Acceptor:
         is_shared: bool = False,
     ) -> None:
         self.is_reluctant = False
-        self._batch = SHARED_BATCH if is_shared else ACCEPT_BATCH
-        self._pause_s = SHARED_PAUSE_S if is_shared else 0.0
+        self._first_batch = self._batch = SHARED_BATCH if is_shared else ACCEPT_BATCH
+        self._is_shared = is_shared
         self._pause: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._listener: socket.socket | None = listener
@@ -141,6 +145,7 @@ class Acceptor:
             try:
                 sock, _ = self._listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                self._batch = self._first_batch
                 return
             except OSError as exc:
                 self._ignore(self._listener)
@@ -152,8 +157,9 @@ class Acceptor:
                 return
             sock.setblocking(False)
             self._take(sock)
-        if self._pause_s and self._listener is not None:
-            self._leave_to_others(self._pause_s)
+        if self._is_shared and self._listener is not None:
+            self._batch += 1
+            self._leave_to_others(SHARED_PAUSE_S)
 
     def _warn(self, exc: OSError) -> None:
         now = time.monotonic()
