@@ -36,12 +36,14 @@ PARTS: Final = (
     "Changes",
     "Drain",
     "Http",
+    "Remote",
     "Security",
     "Restart",
 )
 """Every class of the kit, in the order of its suite."""
 
 TESTED: Final = (
+    "addresses",
     "batching",
     "cancellation",
     "custom_commands",
