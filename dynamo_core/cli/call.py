@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 _UNSAFE: Final = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
 
+_DOWN: Final = frozenset({"degraded", "failed", "stopped"})
+
+
 class CallRequest(NamedTuple):
     """The command line of ``dynamo call``."""
 
@@ -167,6 +170,18 @@ def _read_body(ctx: click.Context, text: str | None) -> bytes:
     return body
 
 
+def _refuse_down(service: str, state: str, workers: Sequence[WorkerState]) -> None:
+    """Refuse a call to what is down for good, or for long, instead of waiting for it.
+
+    Raises:
+        ServiceUnavailableError: None of *workers* lives, and none is about to.
+    """
+    if state in _DOWN and all(worker.pid is None for worker in workers):
+        causes = {worker.last_cause for worker in workers if worker.last_cause}
+        told = f": it {'; it '.join(sorted(causes))}" if causes else ""
+        raise ServiceUnavailableError(service, f"it is {state}{told}")
+
+
 def _workers(run: FoundRun, service: str, slot: int | None) -> list[WorkerState]:
     """The workers to try: those that are ready first, the rest after them.
 
@@ -189,5 +204,6 @@ def _workers(run: FoundRun, service: str, slot: int | None) -> list[WorkerState]
         reachable = [worker for worker in reachable if worker.slot == slot]
         if not reachable:
             raise ServiceUnavailableError(service, f"it has no slot {slot}; it has: {slots}")
+    _refuse_down(service, known[service].state, reachable)
     random.shuffle(reachable)
     return sorted(reachable, key=lambda worker: worker.state != "ready")

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import attrs
 import pytest
 
 from dynamo_core.cli import run
@@ -120,6 +121,17 @@ def test_nobody_on_the_sockets_is_an_error(folder: Path, capsys: pytest.CaptureF
     with live_run(folder, services):
         assert run(["call", "Words.echo", "--timeout", "0.1"]) == EXIT_CALL_FAILED
     assert "Words" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("state", ["failed", "degraded", "stopped"])
+def test_service_that_is_down_is_not_waited_for(
+    folder: Path, capsys: pytest.CaptureFixture[str], state: str
+) -> None:
+    """Its state and how its worker ended are told instead."""
+    dead = attrs.evolve(worker(0, path=str(folder / "none")), pid=None, last_cause="exited with status 3")
+    with live_run(folder, ServiceState(name="Words", workers=(dead,), state=state)):
+        assert run(["call", "Words.echo"]) == EXIT_CALL_FAILED
+    assert f"it is {state}: it exited with status 3" in capsys.readouterr().err
 
 
 @contextlib.contextmanager
