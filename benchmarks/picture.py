@@ -57,12 +57,12 @@ def _panel(figure: Figure, names: dict[str, str], top: int) -> Iterator[str]:
         f'<text x="16" y="{top + 14}" font-weight="600" fill="#1f2933">{escape(figure.work + place)}'
         f'<tspan font-weight="400" fill="#52606d"> ({escape(figure.unit)}, {better}, logarithmic)</tspan></text>'
     )
-    low = 10 ** math.floor(math.log10(min(medians.values()) / 1.5))
-    high = max(medians.values())
-    span = math.log10(high / low) or 1.0
+    drawn = [median for median in medians.values() if median > 0] or [1.0]
+    low = 10 ** math.floor(math.log10(min(drawn) / 1.5))
+    span = math.log10(max(drawn) / low) or 1.0
     y = top + 22
     for side, median in medians.items():
-        length = max(2.0, BARS * math.log10(median / low) / span)
+        length = max(2.0, BARS * math.log10(median / low) / span) if median > 0 else 2.0
         colour = OURS if side in {figure.ours, "transport"} else BASE if side == figure.base else OTHER
         yield (
             f'<text x="{LABELS - 8}" y="{y + 13}" text-anchor="end" fill="#1f2933">{escape(names[side])}</text>'
