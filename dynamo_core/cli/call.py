@@ -152,20 +152,20 @@ def _read_body(ctx: click.Context, text: str | None) -> bytes:
 
     if text is None:
         return b""
-    source = "JSON"
+    source = f"{printable(text)[:80]!r}"
     try:
+        hint = ""
         if text == "-":
             source, body = "standard input", sys.stdin.buffer.read()
         elif text.startswith("@"):
             source, body = text[1:], Path(text[1:]).read_bytes()
         else:
-            body = text.encode("utf-8", "surrogateescape")
+            body, hint = text.encode("utf-8", "surrogateescape"), "; a text needs its quotes: '\"text\"'"
         if body.strip():
             msgspec.json.decode(body, type=msgspec.Raw)
     except OSError as exc:
         raise click.UsageError(f"{source} cannot be read: {exc.strerror}", ctx) from exc
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        hint = "" if source != "JSON" else "; a text needs its quotes: '\"text\"'"
         raise click.UsageError(f"{source} is not JSON: {exc}{hint}", ctx) from exc
     return body
 

@@ -36,12 +36,6 @@ logger = logging.getLogger(__name__)
 PROBLEM_TYPE: Final = b"application/problem+json"
 RETRY_AFTER_S: Final = 1
 _CLOSE: Final = (b"connection", b"close")
-_TITLES: Final[Mapping[int, str]] = {
-    413: "Content Too Large",
-    414: "URI Too Long",
-    422: "Unprocessable Content",
-}
-"""RFC 9110's phrases, where older Pythons have others."""
 
 
 @attrs.frozen(kw_only=True)
@@ -84,8 +78,12 @@ class RefusedError(Exception):
 
 
 def title_of(status: int) -> str:
-    """Give the registered phrase of *status*, which RFC 9457 wants as the title of ``about:blank``."""
-    return _TITLES.get(status) or http.HTTPStatus(status).phrase
+    """Give the phrase of *status*, which RFC 9457 wants as the title of ``about:blank``.
+
+    It is the one of the status line, which servers take from the same table: 422 is "Unprocessable Entity" there, and
+    "Unprocessable Content" since Python 3.13.
+    """
+    return http.HTTPStatus(status).phrase
 
 
 def refuse(

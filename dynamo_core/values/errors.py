@@ -30,8 +30,10 @@ class ReadError(ValueError):
 
     Attributes:
         is_malformed: The text is not JSON, as opposed to JSON of another shape.
+        faults: Field and what is wrong with it, for each, where several fields of a model do not fit.
     """
 
-    def __init__(self, message: str, *, is_malformed: bool = False) -> None:
+    def __init__(self, message: str, *, is_malformed: bool = False, faults: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.is_malformed = is_malformed
+        self.faults = faults

@@ -96,7 +96,7 @@ class ValueReader:
             problem = explain(exc, self.name)
             text = self._find_text(payload, is_json=False)
             if text is None:
-                raise problem from exc
+                raise self._find_all(payload, problem, is_json=False) from exc
             return self.from_text(text, fallback=problem)
 
     def from_json(self, document: bytes | memoryview) -> object:
@@ -108,7 +108,7 @@ class ValueReader:
             problem = explain(exc, self.name)
             text = self._find_text(raw, is_json=True)
             if text is None:
-                raise problem from exc
+                raise self._find_all(raw, problem, is_json=True) from exc
             return self.from_text(text, fallback=problem)
         self._check_document(raw, value)
         return value
@@ -120,7 +120,7 @@ class ValueReader:
         except Exception as exc:  # models of the user take part, and may raise anything
             problem = explain(exc, self.name)
             if not problem.is_malformed:
-                raise problem from exc
+                raise self._find_all(text.encode("utf-8", "surrogatepass"), problem, is_json=True) from exc
             if self.value_type.pydantic is not None and self.value_type.pydantic.is_root:
                 raise fallback from exc  # its text may have been meant as a plain value
             label = self.value_type.label
@@ -179,7 +179,7 @@ class ValueReader:
             if self._unknown.is_needed:
                 unknown = self._unknown.find(msgspec.json.decode(document), self.name)
                 if unknown is not None:
-                    raise ReadError(unknown)
+                    raise self._find_all(document, ReadError(unknown), is_json=True)
             if has_huge_number(document):
                 encode_wire(value)
         except OverflowError as exc:
@@ -188,6 +188,16 @@ class ValueReader:
             raise explain(exc, self.name) from exc
         except (TypeError, AttributeError):
             return  # only sending it would fail: that is for whoever sends it
+
+    def _find_all(
+        self, payload: bytes | bytearray | memoryview, problem: ReadError, *, is_json: bool
+    ) -> ReadError:
+        """Whatever else is wrong with the fields of a model; pydantic tells all of it at once."""
+        if self.value_type.pydantic is not None or not self.value_type.is_model or problem.is_malformed:
+            return problem
+        from dynamo_core.values.field_faults import describe_fields  # failures only; it reads by this class
+
+        return describe_fields(self.value_type.info, payload, problem, is_json=is_json)
 
     def _find_text(self, payload: bytes | bytearray | memoryview, *, is_json: bool) -> str | None:
         """Give the text in *payload*, when this is a model and text is what was given for it."""

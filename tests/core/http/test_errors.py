@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -149,3 +150,19 @@ async def test_a_large_body_sent_to_the_wrong_place_still_gets_its_answer(proble
     ):
         problem_of(await client.post("/take", content=b"a" * 3_000_000, headers=headers), 413)
         problem_of(await client.post("/nowhere", content=b"a" * 3_000_000, headers=headers), 404)
+
+
+async def test_title_of_a_problem_is_the_phrase_of_the_status_line() -> None:
+    """Whatever this Python calls the status."""
+
+    async def add(a: int) -> int:
+        return a
+
+    async with serving(build(add)) as server:
+        answer = await server.send_raw(
+            b"POST /add HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n"
+            b"content-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
+        )
+    head, _, body = answer.partition(b"\r\n\r\n")
+    phrase = head.splitlines()[0].removeprefix(b"HTTP/1.1 422 ").decode()
+    assert json.loads(body)["title"] == phrase

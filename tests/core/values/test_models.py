@@ -8,6 +8,7 @@ import dataclasses
 import datetime
 import ipaddress
 import pathlib
+import re
 import uuid
 from typing import Annotated, Any, NotRequired, TypedDict
 
@@ -188,6 +189,35 @@ def test_dataclass_that_was_received_has_all_its_fields(make_codec):
     ]
     for value in received:
         assert codec.encode_json_result(value) == expected
+
+
+@pytest.mark.parametrize("model", [*CLASSES, TypedDictModel])
+@pytest.mark.parametrize("is_text", [False, True])
+def test_every_field_that_does_not_fit_is_named(make_codec, model, is_text):
+    """As pydantic does, with every kind of model, over the wire and as JSON."""
+    given = {"limit": "many", "stop": ["a", 1]}
+    text = msgspec.json.encode(given).decode()
+    codec = make_codec(request=model)
+    with pytest.raises(InvalidRequestError) as wire:
+        pass_argument(codec, text if is_text else given)
+    with pytest.raises(InvalidRequestError) as document:
+        codec.decode_json_arguments(text.encode(), None)
+    for caught in (wire, document):
+        told = caught.value.problems["request"]
+        for field in ("prompt", "limit", "stop"):
+            assert re.search(rf"(^|; ){field}[.:]", told), told
+
+
+def test_fields_of_inner_models_are_named_by_their_path(make_codec):
+    """And so are those that a document has too many."""
+    codec = make_codec(request=Nested)
+    given = {"first": {"limit": "many"}, "number": None, "numbr": 4}
+    with pytest.raises(InvalidRequestError) as caught:
+        codec.decode_json_arguments(msgspec.json.encode(given), None)
+    assert caught.value.problems["request"] == (
+        "first.prompt: missing; first.limit: expected `int`, got `str`; number: expected `int`, got `null`; "
+        "numbr: no such field"
+    )
 
 
 @pytest.mark.parametrize("model", [*CLASSES, TypedDictModel])
