@@ -130,6 +130,13 @@ class Row(NamedTuple):
     cpu_ratio: float
 
 
+def write_programs(folder: Path) -> None:
+    """Write what is served."""
+    (folder / "served.py").write_text(SERVICE, "utf-8")
+    (folder / "bare.py").write_text(STARLETTE, "utf-8")
+    (folder / "pyproject.toml").write_text("", "utf-8")
+
+
 @contextmanager
 def serving_ours(folder: Path) -> Iterator[tuple[int, int]]:
     """Our service under the circus provider; gives its port and the worker's process id."""
@@ -272,9 +279,7 @@ def measure(rounds: int = 5) -> list[Row]:
     loads: dict[tuple[str, str], list[Load]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        (folder / "served.py").write_text(SERVICE, "utf-8")
-        (folder / "bare.py").write_text(STARLETTE, "utf-8")
-        (folder / "pyproject.toml").write_text("", "utf-8")
+        write_programs(folder)
         for _ in range(rounds):
             with serving_ours(folder) as ours, serving_starlette(folder) as bare:
                 for kind in kinds:

@@ -10,7 +10,6 @@ import subprocess
 from pathlib import Path
 
 from benchmarks import calls
-from benchmarks.sides import NEEDS
 
 PACKAGES = (
     "dynamo-core",
@@ -78,7 +77,7 @@ def _versions() -> list[str]:
 def _version_for(side: str, name: str) -> str:
     """A package's version where a side finds it; empty where it is not installed."""
     if side not in calls.INTERPRETERS:
-        return importlib.metadata.version(name) if calls.is_installed(NEEDS[side]) else ""
+        return "".join(found.version for found in importlib.metadata.distributions(name=name))
     program = "import importlib.metadata as m, sys; print(m.version(sys.argv[1]))"
     done = subprocess.run(
         [calls.INTERPRETERS[side], "-c", program, name],

@@ -48,7 +48,9 @@ async def serve(path: str) -> None:
         "echo": grpc.unary_unary_rpc_method_handler(_echo, **coded),
         "echo_model": grpc.unary_unary_rpc_method_handler(_echo_model),
         "echo_bytes": grpc.unary_unary_rpc_method_handler(_echo),
-        **{kind: grpc.unary_stream_rpc_method_handler(_stream_of(kind), **coded) for kind in backends.STREAMS},
+        **{
+            kind: grpc.unary_stream_rpc_method_handler(_stream_of(kind), **coded) for kind in backends.STREAMS
+        },
     }
     server = grpc.aio.server(options=_OPTIONS)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, handlers),))

@@ -61,7 +61,12 @@ async def serve(path: str) -> None:
         Route("/stream/{kind}/{count:int}", stream),
     ]
     config = uvicorn.Config(
-        Starlette(routes=routes), uds=path, http="httptools", log_config=None, access_log=False, lifespan="off"
+        Starlette(routes=routes),
+        uds=path,
+        http="httptools",
+        log_config=None,
+        access_log=False,
+        lifespan="off",
     )
     await Server(config).serve()
 
