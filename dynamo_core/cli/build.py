@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from dynamo_core import environment
+from dynamo_core.cli.completing import complete_target
 from dynamo_core.cli.console import message, write, write_json
 from dynamo_core.cli.provider_option import choose_provider, provider_option
 from dynamo_core.cli.serve import ServeCommand
@@ -37,7 +38,7 @@ class BuildOptions(NamedTuple):
 
 
 @click.command(cls=ServeCommand, short_help="Build a graph into something that can be shipped.", help=HELP)
-@click.argument("target")
+@click.argument("target", shell_complete=complete_target)
 @click.option(
     "-f",
     "--file",

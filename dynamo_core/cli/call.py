@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
+from dynamo_core.cli.completing import complete_endpoint
 from dynamo_core.cli.console import is_terminal, message, printable
 from dynamo_core.cli.run_option import run_option
 from dynamo_core.errors import (
@@ -48,7 +49,7 @@ class CallRequest(NamedTuple):
 
 
 @click.command(short_help="Call an endpoint of a run.")
-@click.argument("endpoint", metavar="SERVICE.ENDPOINT")
+@click.argument("endpoint", metavar="SERVICE.ENDPOINT", shell_complete=complete_endpoint)
 @click.argument("body", metavar="[JSON]", required=False)
 @run_option
 @click.option(

@@ -12,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from dynamo_core import environment
+from dynamo_core.cli.completing import complete_target
 from dynamo_core.cli.console import printable, write, write_json
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _PLAIN_BRANCHES: Final = ("|-- ", "`-- ", "|   ", "    ")
 
 
 @click.command(short_help="Show the services of a graph, without running them.")
-@click.argument("target")
+@click.argument("target", shell_complete=complete_target)
 @click.option(
     "-f",
     "--file",

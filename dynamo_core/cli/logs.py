@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import attrs
 import click
 
+from dynamo_core.cli.completing import complete_run, complete_service
 from dynamo_core.cli.console import printable
 from dynamo_core.cli.run_option import ask_run
 
@@ -60,8 +61,10 @@ class LogsRequest(NamedTuple):
 
 
 @click.command(short_help="Show what the workers of a run wrote.")
-@click.argument("run", required=False)
-@click.option("--service", metavar="NAME", help="One service; all when left out.")
+@click.argument("run", required=False, shell_complete=complete_run)
+@click.option(
+    "--service", metavar="NAME", shell_complete=complete_service, help="One service; all when left out."
+)
 @click.option(
     "--since", callback=read_since, metavar="TIME", help="Only lines since then: 5m, 1h30m, or ISO 8601."
 )

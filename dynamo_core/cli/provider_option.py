@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from dynamo_core import environment
+from dynamo_core.cli.completing import complete_provider
 
 if TYPE_CHECKING:
     from dynamo_core.provider.selection import Selection
@@ -24,6 +25,7 @@ def provider_option(function: F) -> F:
         "--provider",
         "provider",
         metavar="NAME",
+        shell_complete=complete_provider,
         envvar=environment.PROVIDER,
         show_envvar=True,
         show_default="pyproject.toml, then what is installed",

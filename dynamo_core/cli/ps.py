@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dynamo_core.cli.completing import complete_run
 from dynamo_core.cli.console import message, write_json, write_table
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="List runs, or the workers of one.")
-@click.argument("run", required=False)
+@click.argument("run", required=False, shell_complete=complete_run)
 @click.option(
     "-a", "--all", "with_dead", is_flag=True, help="Show dead runs that nothing has cleared up yet too."
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from dynamo_core.cli.completing import complete_run
 from dynamo_core.errors import CallError, DynamoError
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def run_option(function: F) -> F:
         "--run",
         "run",
         metavar="RUN",
+        shell_complete=complete_run,
         show_default="the only one",
         help="A run's id, the beginning of one, or the name of its graph.",
     )(function)

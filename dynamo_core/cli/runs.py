@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from dynamo_core.cli.completing import complete_run, complete_service
 from dynamo_core.cli.console import message
 from dynamo_core.cli.run_option import PATIENCE_S, SilentRunError, ask_run, run_option
 from dynamo_core.errors import EXIT_NOT_STARTED, DynamoError, RunNotFoundError, ServiceFailedError
@@ -51,7 +52,7 @@ reason_option = click.option("--reason", metavar="TEXT", help="Why, for the reco
 
 
 @click.command(short_help="Stop a run.")
-@click.argument("run", required=False)
+@click.argument("run", required=False, shell_complete=complete_run)
 @timeout_option(60.0, "How long it may take.")
 @click.option("--kill", is_flag=True, help="Kill its supervisor when it takes longer.")
 @reason_option
@@ -112,7 +113,7 @@ def _wait_until_over(run: FoundRun, timeout_s: float) -> bool:
 
 
 @click.command(short_help="Change how many workers a service has.")
-@click.argument("service")
+@click.argument("service", shell_complete=complete_service)
 @click.argument("workers", type=click.IntRange(min=0))
 @run_option
 @reason_option
@@ -126,7 +127,7 @@ def scale(service: str, workers: int, run: str | None, reason: str | None) -> No
 
 
 @click.command(short_help="Replace a service's workers, one after another.")
-@click.argument("service")
+@click.argument("service", shell_complete=complete_service)
 @run_option
 @reason_option
 def restart(service: str, run: str | None, reason: str | None) -> None:
@@ -139,7 +140,7 @@ def restart(service: str, run: str | None, reason: str | None) -> None:
 
 
 @click.command(short_help="Wait until a run is ready, or over.")
-@click.argument("run", required=False)
+@click.argument("run", required=False, shell_complete=complete_run)
 @click.option(
     "--for",
     "condition",

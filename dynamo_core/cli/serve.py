@@ -14,6 +14,7 @@ import click
 from click.core import ParameterSource
 
 from dynamo_core import environment
+from dynamo_core.cli.completing import complete_target
 from dynamo_core.cli.console import message
 from dynamo_core.cli.line_writer import LineWriter, RecordHandler
 from dynamo_core.cli.progress import ExpectedService, ServeProgress, SlowStartReminder
@@ -99,7 +100,7 @@ dynamo serve app.py:Frontend -f config.yaml --Backend.ServiceArgs.workers=2 --Ba
 
 
 @click.command(cls=ServeCommand, short_help="Run a graph of services until it is stopped.", help=HELP)
-@click.argument("target")
+@click.argument("target", shell_complete=complete_target)
 @click.option(
     "-f",
     "--file",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dynamo_core import environment
+from dynamo_core.cli.completing import complete_target
 from dynamo_core.cli.console import write, write_json, write_table
 from dynamo_core.cli.providers.states import json_option
 from dynamo_core.config import load_graph_settings
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     help="Settings of the services, as YAML.",
 )
 @json_option
-@click.argument("target")
+@click.argument("target", shell_complete=complete_target)
 def compare(target: str, file: Path | None, as_json: bool) -> None:
     """Show what each installed provider supports, emulates, ignores or refuses of what the graph TARGET asks for.
 

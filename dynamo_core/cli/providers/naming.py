@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dynamo_core.cli.completing import complete_provider
 from dynamo_core.provider.selection import Selection, explain_selection
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def name_argument(function: F) -> F:
     """Add the argument ``NAME`` to a command: a provider's name, or ``DISTRIBUTION:NAME``."""
-    return click.argument("name", metavar="NAME")(function)
+    return click.argument("name", metavar="NAME", shell_complete=complete_provider)(function)
 
 
 def find_selection(name: str) -> Selection:

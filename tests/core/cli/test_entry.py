@@ -19,6 +19,7 @@ import dynamo_core.errors
 from dynamo_core.cli import console, entry, run
 from dynamo_core.cli.commands import COMMANDS, CommandEntry
 from dynamo_core.cli.root import dynamo
+from dynamo_core.control import ServiceState
 from dynamo_core.errors import (
     EXIT_DECLARATION,
     EXIT_FAILURE,
@@ -27,6 +28,8 @@ from dynamo_core.errors import (
     GraphLoadError,
     StartError,
 )
+
+from .runs_for_tests import live_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -201,6 +204,52 @@ def test_completion_completes_lazy_commands(site: FakeSite) -> None:
         "-m", "dynamo_core.cli", _DYNAMO_COMPLETE="bash_complete", COMP_WORDS="dynamo prov", COMP_CWORD="1"
     )
     assert done.stdout.split() == ["plain,providers"], done.stderr
+
+
+def completions(site: FakeSite, line: str, **environ: str) -> list[str]:
+    """What bash would be told for the last word of a line."""
+    words = line.split(" ")
+    done = site.run(
+        "-m",
+        "dynamo_core.cli",
+        _DYNAMO_COMPLETE="bash_complete",
+        COMP_WORDS=line,
+        COMP_CWORD=str(len(words) - 1),
+        **environ,
+    )
+    assert done.returncode == 0, done.stderr
+    return [each.partition(",")[2] for each in done.stdout.split()]
+
+
+def test_arguments_are_completed(site: FakeSite, folder: Path) -> None:
+    """Runs and services that are there, what files hold, and installed providers; nothing is imported."""
+    site.add_provider("loud", "raise RuntimeError('imported')")
+    site.write(
+        "apps/shop.py",
+        """
+        raise RuntimeError("imported")
+        @service
+        class Cart: ...
+        @dynamo_core.service(workers=2)
+        class Till: ...
+        class Other: ...
+        graph = link(Cart, Till)
+        """,
+    )
+    site.write("apps/broken.py", "def (")
+    with live_run(folder, ServiceState(name="Cart"), ServiceState(name="Till")) as running:
+        runs = {"DYNAMO_RUNTIME_DIR": str(folder)}
+        assert completions(site, "dynamo stop ", **runs) == ["Frontend", running.run_id]
+        assert completions(site, "dynamo restart T", **runs) == ["Till"]
+        assert completions(site, "dynamo scale --run absent C", **runs) == []
+        assert completions(site, "dynamo call C", **runs) == ["Cart."]
+        assert completions(site, "dynamo logs --service C", **runs) == ["Cart"]
+    assert completions(site, "dynamo serve a") == ["apps/"]
+    names = ["apps/shop.py:Cart", "apps/shop.py:Till", "apps/shop.py:graph"]
+    assert completions(site, "dynamo graph apps/") == names
+    assert completions(site, "dynamo serve apps/shop.py:C") == names[:1]
+    assert completions(site, "dynamo providers show lo") == ["loud"]
+    assert completions(site, "dynamo serve --provider lo") == ["loud"]
 
 
 def test_closed_pipe_is_quiet(site: FakeSite) -> None:
