@@ -48,10 +48,12 @@ class _Counted:
         self._hosted.stream = self.stream  # type: ignore[method-assign]
         self._hosted.feed = self.feed  # type: ignore[method-assign]
 
-    async def call(self, arguments: Arguments, context: CallContext) -> object:
+    async def call(
+        self, arguments: Arguments, context: CallContext, task: asyncio.Task[Any] | None = None
+    ) -> object:
         begun, end = time.perf_counter(), DONE
         try:
-            return await self._call(arguments, context)
+            return await self._call(arguments, context, task)
         except BaseException as exc:
             end = _name_of(exc)
             raise
