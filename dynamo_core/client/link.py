@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from dynamo_core.channel import DEFAULT_OPTIONS, NO_METADATA, CallOptions
+from dynamo_core.client.home import HomeLoop
 from dynamo_core.errors import CallTimeoutError
 from dynamo_core.host.context import CURRENT_CALL
 
@@ -35,6 +36,7 @@ class ClientLink:
         routing: Likewise.
         metadata: Likewise; empty when it was not.
         carries_parts: Whether the channel takes arguments in parts.
+        home: Tells whether code runs on the loop.
     """
 
     definition: ServiceDefinition
@@ -44,8 +46,10 @@ class ClientLink:
     routing: Routing | None = None
     metadata: Mapping[str, str] = NO_METADATA
     carries_parts: bool = attrs.field(init=False)
+    home: HomeLoop = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "home", HomeLoop(self.loop))
         object.__setattr__(self, "carries_parts", self.channel.carries_parts)
 
     def options(self, default_timeout_s: float | None) -> CallOptions:

@@ -99,7 +99,7 @@ def _make_call(called: ClientEndpoint) -> Callable[..., Coroutine[Any, Any, Any]
         link: ClientLink = getattr(self, LINK)
         payload: Any = encode(args, kwargs, is_split=link.carries_parts)
         options = link.options(timeout_s)
-        if _running_loop() is not link.loop:
+        if not link.home.is_current():
             going = _carry(called, link, payload, options)
             return codec.decode_result(await Bridge(link.loop, called.service).follow(going))
         if options.timeout_s is None:
@@ -118,7 +118,7 @@ def _make_stream(called: ClientEndpoint) -> Callable[..., AsyncGenerator[Any, No
         payload: Any = called.codec.encode_split_arguments(args, kwargs, is_split=link.carries_parts)
         options = link.options(timeout_s)
         open_source = functools.partial(link.channel.stream, endpoint, payload, options)
-        if _running_loop() is link.loop:
+        if link.home.is_current():
             batches = open_source()
         else:
             batches = Bridge(link.loop, called.service).follow_stream(open_source)

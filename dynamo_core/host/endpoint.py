@@ -78,7 +78,9 @@ class HostedEndpoint:
         self._refusal = ServiceUnavailableError(self._workplace.service, reason)
         self._method = self._refuse
 
-    async def call(self, arguments: dict[str, object], context: CallContext) -> object:
+    async def call(
+        self, arguments: dict[str, object], context: CallContext, task: asyncio.Task[Any] | None = None
+    ) -> object:
         """Run the endpoint once.
 
         Cancelling the caller cancels the endpoint; a ``def`` endpoint goes on in its thread and its result is
@@ -87,6 +89,7 @@ class HostedEndpoint:
         Args:
             arguments: By parameter name.
             context: The call; used for no other one. Without a deadline it gets the endpoint's own.
+            task: The running task, for callers that know it: to ask for it takes long before Python 3.12.
 
         Returns:
             What the endpoint returned, not yet encoded.
@@ -99,8 +102,8 @@ class HostedEndpoint:
             CallError: An error of a nested call that the endpoint let through.
         """
         if not self._is_plain or context.deadline is not None:
-            return await self._call_fully(arguments, context)
-        task = asyncio.current_task()
+            return await self._call_fully(arguments, context, task)
+        task = task or asyncio.current_task()
         self._running[context] = task  # type: ignore[assignment]  # a coroutine runs inside a task
         token = CURRENT_CALL.set(context)
         try:
@@ -226,9 +229,11 @@ class HostedEndpoint:
             raise
         return opened.open_generator(lane, generator)
 
-    async def _call_fully(self, arguments: dict[str, object], context: CallContext) -> object:
+    async def _call_fully(
+        self, arguments: dict[str, object], context: CallContext, task: asyncio.Task[Any] | None
+    ) -> object:
         limit_s = self._set_deadline(context)
-        task = asyncio.current_task()
+        task = task or asyncio.current_task()
         assert task is not None
         deadline = None if context.deadline is None else self._clock.watch(context, task, limit_s)
         self._running[context] = task

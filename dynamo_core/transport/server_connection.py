@@ -232,7 +232,7 @@ class ServerConnection(FramedConnection):
                     raise self._withdrawn(context)
             else:
                 await self._prepare_begin(number, served, context)
-            value = await served.call(arguments, context)
+            value = await served.call(arguments, context, self.calls.get(number))
             body: Buffer | Parts
             if type(value) is bytes and len(value) >= TAIL_BYTES and served.splits_result and not flags:
                 body = lone(value)

@@ -68,7 +68,12 @@ def check_plain(value: object, depth: int = 0) -> None:
             if type(item) not in SCALARS:
                 check_plain(item, depth + 1)
     elif kind is list or kind is tuple:
-        _check_sequence(value, depth)  # type: ignore[arg-type]  # an exact list or tuple
+        if depth >= MAX_DEPTH or len(value) > _LONG_LIST:  # type: ignore[arg-type]  # an exact list or tuple
+            _check_sequence(value, depth)  # type: ignore[arg-type]  # likewise
+            return
+        for item in value:  # type: ignore[attr-defined]  # likewise
+            if type(item) not in SCALARS:
+                check_plain(item, depth + 1)
     elif kind not in SCALARS:
         _check_other(value, depth)
 
