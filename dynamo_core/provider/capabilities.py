@@ -36,6 +36,7 @@ CAPABILITIES: Final = MappingProxyType(
         "metrics": "counts and times of calls can be collected",
         "on_failure": "the failure policies besides 'restart' are followed",
         "placement": "services can run on several machines",
+        "registry": "services are entered in a registry of services",
         "resources": "limits of processor and memory are enforced",
         "restart": "a worker that dies is replaced",
         "rolling_restart": "a service is restarted without refusing a call",

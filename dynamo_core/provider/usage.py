@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dynamo_core.provider.manifest import Manifest
 
 _LOSSES = ("ignored", "refused")
+_OF_REGISTRIES = ("enabled", "lease_s", "component_type")
 _OF_RESTARTS = ("stable_time_s", "max_failures", "max_restarts", "restart_window_s")
 
 
@@ -170,6 +171,10 @@ def _of_config(config: ServiceConfig) -> Iterator[tuple[str, str]]:
         yield "environment", "inherit_env"
     if config.traffic.timeout_s is not None:
         yield "deadlines", f"traffic.timeout_s={config.traffic.timeout_s:g}"
+    dynamo = config.dynamo
+    asked = [name for name in _OF_REGISTRIES if getattr(dynamo, name)]
+    if asked:
+        yield "registry", ", ".join(f"dynamo.{name}" for name in asked)
     if config.hardening:
         yield "isolation", "hardening"
 

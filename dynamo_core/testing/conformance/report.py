@@ -69,7 +69,9 @@ TESTED: Final = (
 )
 """Capabilities whose claims the kit tests; of the others it tests that refused is refused and ignored does no harm."""
 
-UNTESTABLE: Final = MappingProxyType({"placement": "it takes more than one machine"})
+UNTESTABLE: Final = MappingProxyType(
+    {"placement": "it takes more than one machine", "registry": "which registry, only the provider knows"}
+)
 """Capabilities that no test on one machine can try out, with the reason; a claim of theirs is told as not tested."""
 
 

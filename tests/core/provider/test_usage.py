@@ -83,6 +83,9 @@ def test_endpoints_ask_by_how_they_are_declared() -> None:
         ({"supervision": {"on_failure": "isolate"}}, "on_failure"),
         ({"supervision": {"watchdog_s": 1}}, "watchdog"),
         ({"supervision": {"max_restarts": 3}}, "restart"),
+        ({"dynamo": {"enabled": True}}, "registry"),
+        ({"dynamo": {"lease_s": 5}}, "registry"),
+        ({"dynamo": {"component_type": "main"}}, "registry"),
     ],
 )
 def test_configuration_asks_too(config: dict[str, object], capability: str) -> None:

@@ -25,6 +25,7 @@ CONFIGS: Mapping[str, Mapping[str, Any]] = {
     "gpu": {"resources": {"gpu": 1}},
     "images": {"image": {"base": "scratch"}},
     "on_failure": {"supervision": {"on_failure": "isolate"}},
+    "registry": {"dynamo": {"enabled": True, "lease_s": 5, "component_type": "kit"}},
     "resources": {"resources": {"cpu": 0.5, "memory": "512Mi"}},
     "restart": {"supervision": {"max_failures": 3}},
     "watchdog": {"supervision": {"watchdog_s": 30}},
