@@ -45,7 +45,8 @@ test-bentoml: ## Check types and run the tests of dynamo-bentoml, in an environm
 	.venvs/bentoml/bin/python -m pytest -n $(JOBS) tests/bentoml_plugin tests/examples $(ARGS)
 
 TOGETHER := tests/circus_plugin/test_run.py tests/circus_plugin/test_health.py tests/circus_plugin/test_watcher.py \
-	tests/circus_plugin/test_changes.py tests/examples tests/packaging/test_together.py
+	tests/circus_plugin/test_changes.py tests/circus_plugin/test_given_up.py tests/examples \
+	tests/packaging/test_together.py
 
 test-together: ## Run the tests of both providers in one environment, whichever was installed first
 	@$(PYTHON) tools/environments.py make circus-first

@@ -25,7 +25,7 @@ As long as the queue does not run empty, each turn takes one more than the one b
 waiting, and who is not has shared out most of a burst by then.
 """
 
-RELUCTANCE_S: Final = 0.05
+RELUCTANCE_S: Final = 0.25
 """How long a worker that would rather not take a connection leaves it to others."""
 
 ACCEPT_PAUSE_S: Final = 0.5
