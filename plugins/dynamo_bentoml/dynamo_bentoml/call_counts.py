@@ -10,12 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 from dynamo_bentoml.serving import call_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Callable
 
-    from dynamo_core.host import CallContext, Host, HostedEndpoint
-
-    Arguments = dict[str, object]
-    Put = Callable[[object], Awaitable[None] | None]
+    from dynamo_core.host import Host, HostedEndpoint
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +30,7 @@ class _Counted:
     """What stands before one endpoint: each call is observed once, with its time and how it ended.
 
     The end is ``ok``, ``cancelled``, or the name of the error's class; a stream that its reader closes early is
-    cancelled.
+    cancelled. What a call is given, whoever carries it, goes on as it comes.
     """
 
     def __init__(self, service: str, hosted: HostedEndpoint) -> None:
@@ -48,21 +45,19 @@ class _Counted:
         self._hosted.stream = self.stream  # type: ignore[method-assign]
         self._hosted.feed = self.feed  # type: ignore[method-assign]
 
-    async def call(
-        self, arguments: Arguments, context: CallContext, task: asyncio.Task[Any] | None = None
-    ) -> object:
+    async def call(self, *given: Any) -> object:
         begun, end = time.perf_counter(), DONE
         try:
-            return await self._call(arguments, context, task)
+            return await self._call(*given)
         except BaseException as exc:
             end = _name_of(exc)
             raise
         finally:
             self._observe(end, begun)
 
-    async def stream(self, arguments: Arguments, context: CallContext) -> AsyncGenerator[object, None]:
+    async def stream(self, *given: Any) -> AsyncGenerator[object, None]:
         begun, end = time.perf_counter(), DONE
-        items: Any = self._stream(arguments, context)
+        items: Any = self._stream(*given)
         try:
             async for item in items:
                 yield item
@@ -75,10 +70,10 @@ class _Counted:
             finally:
                 self._observe(end, begun)
 
-    async def feed(self, arguments: Arguments, context: CallContext, put: Put) -> None:
+    async def feed(self, *given: Any) -> None:
         begun, end = time.perf_counter(), DONE
         try:
-            await self._feed(arguments, context, put)
+            await self._feed(*given)
         except BaseException as exc:
             end = _name_of(exc)
             raise
