@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.figures import Figure
+from benchmarks.figures import NOT_INSTALLED, Figure
 from benchmarks.pinning import APART, ONE_CORE, PLACE_VARIABLE, PLACES
 from benchmarks.sides import NEEDS, SIDES
 from benchmarks.work import FIRST, MANY, MODEL_RATE, ONE_P50, RATE, READY, ROWS, SUSPENDING
@@ -39,15 +39,17 @@ CHOSEN: list[str] = list(SIDES)
 def measure(rounds: int) -> list[Figure]:
     """Measure the chosen sides, as far as they are installed."""
     sides, places = CHOSEN, list(PLACES)
-    missing = {
+    missing = [
         side
         for side, module in NEEDS.items()
         if side in sides and side not in INTERPRETERS and not is_installed(module)
-    }
+    ]
     for side in missing:
         print(f"{SIDES[side]}: not installed, left out", file=sys.stderr)
     found: dict[tuple[str, str], dict[str, list[float]]] = {}
-    notes: dict[tuple[str, str], dict[str, str]] = {}
+    notes: dict[tuple[str, str], dict[str, str]] = {
+        (place, row.name): dict.fromkeys(missing, NOT_INSTALLED) for place in places for row in ROWS
+    }
     for turn in range(rounds):
         for place in places:
             for side in sides:

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 
 import attrs
 
+NOT_INSTALLED = "not installed"
+"""Note of a side that was left out for that."""
+
 
 @attrs.frozen(kw_only=True)
 class Figure:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from benchmarks.figures import Figure, number, sides_of
+from benchmarks.figures import NOT_INSTALLED, Figure, number, sides_of
 
 TITLES = {
     "calls": "Calls and streams",
@@ -44,7 +44,11 @@ def _table(figures: list[Figure], names: dict[str, str]) -> Iterator[str]:
         if has_budget:
             cells.append(_budget(figure))
         yield _row(cells)
-        notes += [f"- {figure.work}, {names.get(side, side)}: {note}" for side, note in figure.notes.items()]
+        notes += [
+            f"- {figure.work}, {names.get(side, side)}: {note}"
+            for side, note in figure.notes.items()
+            if note != NOT_INSTALLED
+        ]
     if notes:
         yield ""
         yield from notes
@@ -53,7 +57,8 @@ def _table(figures: list[Figure], names: dict[str, str]) -> Iterator[str]:
 def _cell(figure: Figure, side: str) -> str:
     median, spread = figure.median(side), figure.spread(side)
     if median is None or spread is None:
-        return "failed" if side in figure.notes else "-"
+        note = figure.notes.get(side)
+        return NOT_INSTALLED if note == NOT_INSTALLED else "failed" if note else "-"
     text = f"**{number(median)}** ({number(spread[0])} to {number(spread[1])})"
     ratio = figure.ratio(side)
     return f"{text} {ratio:.2f}×" if ratio is not None and side != figure.base else text
