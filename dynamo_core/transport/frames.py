@@ -179,11 +179,13 @@ class FrameDecoder:
             if not OVERHEAD_BYTES <= length <= self._max_frame_bytes:
                 self._refuse(length)
             needed = LENGTH_BYTES + length
-            start = begin + HEADER_BYTES
             stop = begin + needed
-            tail_bytes = 0
-            if flags & HAS_TAIL:
-                start += TAIL_LENGTH.size
+            if flags < HAS_TAIL:
+                if stop > end:
+                    break
+                yield kind, flags, number, view[begin + HEADER_BYTES : stop]
+            else:
+                start = begin + TAIL_HEADER_BYTES
                 if start > end:
                     needed = TAIL_HEADER_BYTES
                     break
@@ -198,10 +200,7 @@ class FrameDecoder:
                         needed = head_bytes
                     break
                 self.tail = bytes(view[stop - tail_bytes : stop])
-            if stop > end:
-                break
-            yield kind, flags, number, view[start : stop - tail_bytes]
-            if tail_bytes:
+                yield kind, flags, number, view[start : stop - tail_bytes]
                 self.tail = b""
             begin = stop
             needed = HEADER_BYTES

@@ -26,6 +26,7 @@ from dynamo_core.transport.client_connection import ClientConnection
 from dynamo_core.transport.frames import FrameDecoder
 from dynamo_core.transport.messages import Hello, Welcome
 from dynamo_core.transport.server_connection import ServerConnection
+from dynamo_core.values import EndpointCodec
 
 STORED = Path(__file__).with_name("costs.json")
 LIMITS = TransportLimits()
@@ -36,6 +37,10 @@ class Backend:
     @endpoint
     async def echo(self, value: int) -> int:
         return value
+
+    @endpoint
+    async def long(self, data: bytes) -> bytes:
+        return data
 
     @endpoint
     async def count(self, to: int) -> AsyncIterator[int]:
@@ -141,6 +146,7 @@ async def connected(loop: CountingLoop, costs: Costs) -> AsyncIterator[SlotChann
         max_frame_bytes=LIMITS.max_frame_bytes,
         stream_window_items=LIMITS.stream_window_items,
         stream_window_bytes=LIMITS.stream_window_bytes,
+        takes_tails=True,
     )
     welcome = Welcome(
         run_id="run-1",
@@ -150,6 +156,7 @@ async def connected(loop: CountingLoop, costs: Costs) -> AsyncIterator[SlotChann
         pid=1,
         max_frame_bytes=LIMITS.max_frame_bytes,
         marks_page=True,
+        takes_tails=True,
     )
     worker_end = ServerConnection(server, hello, BegunMarks.open(os.dup(page.fd)))
     caller_end = ClientConnection(loop, welcome, page, LIMITS)
@@ -187,6 +194,20 @@ def calls_in_turn(count: int) -> Work:
     return work
 
 
+def long_call(size: int) -> Work:
+    endpoint_ = define_service(Backend).endpoints["long"]
+    codec = EndpointCodec("Backend", endpoint_)
+
+    async def work(channel: SlotChannel) -> None:
+        data = bytes(size)
+        parts: Any = codec.encode_split_arguments((data,), {}, is_split=True)
+        result = codec.decode_result(await channel.call(endpoint_, parts, CallOptions()))
+        if result != data:
+            raise RuntimeError("what came back is something else")
+
+    return work
+
+
 def stream(name: str, count: int) -> Work:
     definition = define_service(Backend).endpoints[name]
 
@@ -202,6 +223,7 @@ WORK: dict[str, Work] = {
     "one call": calls(1),
     "ten calls in turn": calls_in_turn(10),
     "64 calls at once": calls(64),
+    "one call of 1 MiB each way": long_call(1 << 20),
     "stream of 1000 ready items": stream("count", 1000),
     "stream of 1000 items of a suspending source": stream("count_slowly", 1000),
 }

@@ -33,6 +33,7 @@ class Backend:
     def __init__(self) -> None:
         self.ledger: list[str] = []
         self.produced = 0
+        self.data = b""
         self.began = asyncio.Event()
         self.released = asyncio.Event()
         self.cancelled = asyncio.Event()
@@ -71,6 +72,14 @@ class Backend:
     @endpoint
     async def make(self, size: int) -> bytes:
         return bytes(size)
+
+    @endpoint
+    async def kept(self) -> bytes:
+        return self.data
+
+    @endpoint
+    async def kept_items(self) -> AsyncIterator[bytes]:
+        yield self.data
 
     @endpoint
     def double(self, number: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from typing import Any
 
 import msgspec
@@ -153,3 +154,25 @@ async def test_a_cancelled_call_with_a_long_argument_leaves_the_connection_whole
         with pytest.raises(asyncio.CancelledError):
             await task
         assert await client.echo("still there") == "still there"
+
+
+@pytest.mark.parametrize("way", ["argument", "result", "item"])
+async def test_a_long_value_takes_its_own_memory_once(folder, way):
+    """Between its sender's object and its receiver's there is no other copy, on either side."""
+    size = 16 << 20
+    data = bytes(size)
+    async with served(folder) as (client, worker):
+        await client.echo(1)
+        worker.backend.data = data
+        tracemalloc.start()
+        try:
+            if way == "argument":
+                assert await client.size(data) == size
+            elif way == "result":
+                assert len(await client.kept()) == size
+            else:
+                assert [len(item) async for item in client.kept_items()] == [size]
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert size <= peak < 1.1 * size
