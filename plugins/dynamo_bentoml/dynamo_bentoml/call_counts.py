@@ -41,9 +41,9 @@ class _Counted:
 
     def take_over(self) -> None:
         """Stand before the endpoint."""
-        self._hosted.call = self.call  # type: ignore[method-assign]  # whatever carries calls asks for these three
-        self._hosted.stream = self.stream  # type: ignore[method-assign]
-        self._hosted.feed = self.feed  # type: ignore[method-assign]
+        self._hosted.call = self.call  # type: ignore[method-assign, assignment]  # carriers of calls ask for these three
+        self._hosted.stream = self.stream  # type: ignore[method-assign, assignment]  # as above
+        self._hosted.feed = self.feed  # type: ignore[method-assign, assignment]  # as above
 
     async def call(self, *given: Any) -> object:
         begun, end = time.perf_counter(), DONE
