@@ -79,6 +79,7 @@ class ServeRequest(NamedTuple):
     as_json: bool
     reload: bool
     strict: bool
+    options: tuple[str, ...]
     log_format: str
     log_dir: Path | None
     log_max_bytes: int | None

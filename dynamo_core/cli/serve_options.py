@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -10,7 +11,7 @@ import attrs
 import click
 from click.core import ParameterSource
 
-from dynamo_core.errors import UnsupportedOptionError
+from dynamo_core.errors import ConfigError, UnsupportedOptionError
 from dynamo_core.logs.settings import DEFAULT_KEEP, DEFAULT_MAX_BYTES, LOWEST_LIMIT
 
 if TYPE_CHECKING:
@@ -25,9 +26,17 @@ _OF_LOG_FILES: Final = ("log_max_bytes", "log_keep")
 
 
 def log_options(function: F) -> F:
-    """Add ``--reload`` and the options about logs to a command."""
+    """Add ``--option``, ``--reload`` and the options about logs to a command."""
     for option in reversed(
         (
+            click.option(
+                "-o",
+                "--option",
+                "options",
+                multiple=True,
+                metavar="NAME=VALUE",
+                help="An option of the provider's own, which 'dynamo providers show' lists; may be given several times.",
+            ),
             click.option(
                 "--reload", is_flag=True, help="Restart services when files they have imported change."
             ),
@@ -85,11 +94,45 @@ def read_provider_options(ctx: click.Context, target: DeploymentTarget) -> dict[
     for name in _OF_LOG_FILES:
         if name in given and "log_dir" not in given:
             raise click.UsageError(f"{_spelt(name)} goes with --log-dir", ctx)
+    own = _read_own(ctx, target)
+    if twice := [name for name in own if name in given]:
+        raise click.UsageError(f"{', '.join(twice)}: given as an option of the command, too", ctx)
     known = {field.alias for field in attrs.fields(target.options_type)}
     unknown = [_spelt(name) for name in given if name not in known]
     if unknown:
         raise UnsupportedOptionError(target.name, unknown)
-    return given
+    target.read_options({**given, **own})  # what is wrong with them is told before anything else happens
+    return {**given, **own}
+
+
+def _read_own(ctx: click.Context, target: DeploymentTarget) -> dict[str, Any]:
+    """What ``--option`` was given, each value as the provider's class annotates it."""
+    found: dict[str, Any] = {}
+    for text in ctx.params["options"]:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise click.UsageError(f"--option takes NAME=VALUE, got {text!r}", ctx)
+        found[name] = _convert(target, name, value)
+    return found
+
+
+def _convert(target: DeploymentTarget, name: str, text: str) -> object:
+    """A value as the field of that name wants it; the text itself where that does not say."""
+    import msgspec  # only where there are such options
+
+    try:
+        wanted = typing.get_type_hints(target.options_type)[name]
+        msgspec.json.Decoder(wanted)  # refuses types that msgspec does not know
+    except (KeyError, NameError, TypeError):
+        return text  # an unknown name is told by who reads the options
+    try:
+        return msgspec.convert(text, wanted, strict=False)
+    except msgspec.ValidationError as exc:
+        try:
+            return msgspec.json.decode(text, type=wanted)
+        except msgspec.MsgspecError:
+            message = f"option {name} of provider {target.name!r}: {str(exc)[:1].lower()}{str(exc)[1:]}"
+            raise ConfigError(f"{message} {text!r}") from exc
 
 
 def _spelt(name: str) -> str:

@@ -27,6 +27,9 @@ class Options:
     log_format: str = "text"
     log_dir: object = None
     log_max_bytes: int = 0
+    color: str = "red"
+    workers_at_once: int | None = None
+    names: list[str] = attrs.field(factory=list)
 
 class Dependency(DependencyInterface):
     def get(self):
@@ -170,6 +173,9 @@ def test_provider_gets_what_was_given_and_nothing_else(app: FakeSite) -> None:
         "log_format": "text",
         "log_dir": None,
         "log_max_bytes": 0,
+        "color": "red",
+        "workers_at_once": None,
+        "names": [],
     }
     done = serve(app, "--reload", "--log-format=json", "--log-dir", "logs", "--log-max-bytes", "2000000")
     assert json.loads(done.stdout) == {
@@ -202,4 +208,34 @@ def test_wrong_log_option_says_what_was_meant(
     """Nothing is run."""
     done = serve(app, *arguments)
     assert (done.returncode, done.stdout) == (EXIT_USAGE, "")
+    assert message in done.stderr
+
+
+def test_options_of_the_provider_are_given_by_name(app: FakeSite) -> None:
+    """Read as their types want: a text stays one, a list is JSON."""
+    words = ("--option", "color=5", "-o", "workers_at_once=3", "-o", 'names=["a", "b=c"]')
+    found = json.loads(serve(app, *words).stdout)
+    assert (found["color"], found["workers_at_once"], found["names"]) == ("5", 3, ["a", "b=c"])
+    assert json.loads(serve(app, "-o", "workers_at_once=null").stdout)["workers_at_once"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["-o", "colour=red"], EXIT_CONFIG, "no option 'colour', did you mean 'color'?"),
+        (
+            ["-o", "workers_at_once=many"],
+            EXIT_CONFIG,
+            "option workers_at_once of provider 'telling': expected ",
+        ),
+        (["-o", "color"], EXIT_USAGE, "--option takes NAME=VALUE, got 'color'"),
+        (["-o", "reload=true", "--reload"], EXIT_USAGE, "reload: given as an option of the command, too"),
+    ],
+)
+def test_wrong_option_of_the_provider_is_an_error(
+    app: FakeSite, words: list[str], code: int, message: str
+) -> None:
+    """Before anything starts."""
+    done = serve(app, *words)
+    assert (done.returncode, done.stdout) == (code, "")
     assert message in done.stderr
