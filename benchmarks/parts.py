@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import ingress, payloads
+from benchmarks import calls, ingress, payloads
 from benchmarks.figures import Figure
+from benchmarks.work import describe
 
 PAYLOAD_BUDGET = 0.7
 PAYLOAD_PEAK = 3.0
 BUDGETED_MIB = 64
 """Size that the budget is for."""
+
+KINDS = {"parameters": "parameters", "model": "a pydantic model"}
+REQUESTS, PROCESSOR = "requests/s", "µs of processor"
+"""Units of what is seen of a server under load."""
 
 
 def measure_payloads(rounds: int) -> list[Figure]:
@@ -57,9 +65,12 @@ def measure_payloads(rounds: int) -> list[Figure]:
 
 
 def measure_ingress(rounds: int) -> list[Figure]:
-    """JSON over HTTP with 32 connections, beside bare Starlette."""
-    found: dict[tuple[str, str, str], list[float]] = {}
-    kinds = ("parameters", "model")
+    """JSON over HTTP with 32 connections, beside bare Starlette and BentoML."""
+    found: dict[tuple[str, str], dict[str, list[float]]] = {
+        (kind, unit): {} for kind in KINDS for unit in (REQUESTS, PROCESSOR)
+    }
+    notes: dict[str, str] = {}
+    has_bento = "bento" in calls.CHOSEN and calls.is_installed("bentoml")
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, ingress.DRIVER_CORES)
     try:
@@ -69,25 +80,63 @@ def measure_ingress(rounds: int) -> list[Figure]:
             for turn in range(rounds):
                 print(f"round {turn + 1} of {rounds}: HTTP from outside", file=sys.stderr, flush=True)
                 with ingress.serving_ours(folder) as ours, ingress.serving_starlette(folder) as bare:
-                    for kind in kinds:
-                        for side, (port, pid) in {"starlette": bare, "circus": ours}.items():
-                            load = ingress.load(port, pid, f"/{kind}")
-                            found.setdefault((kind, "requests/s", side), []).append(load.requests_per_s)
-                            found.setdefault((kind, "µs of processor", side), []).append(load.cpu_us)
+                    _load_all({"starlette": bare, "circus": ours}, found, notes)
+                if has_bento:
+                    with _serving_bento() as its:
+                        _load_all({"bento": its}, found, notes)
     finally:
         os.sched_setaffinity(0, before)
     return [
         Figure(
             part="ingress",
             place="",
-            work=f"JSON POST, {'parameters' if kind == 'parameters' else 'a pydantic model'}, "
-            f"{ingress.CONNECTIONS} connections",
+            work=f"JSON POST, {text}, {ingress.CONNECTIONS} connections",
             unit=unit,
-            more_is_better=unit == "requests/s",
-            values={side: found[kind, unit, side] for side in ("starlette", "circus")},
+            more_is_better=unit == REQUESTS,
+            values=found[kind, unit],
+            notes=notes,
             base="starlette",
-            budget=ingress.BUDGET_OF_STARLETTE if unit == "requests/s" else None,
+            budget=ingress.BUDGET_OF_STARLETTE if unit == REQUESTS else None,
         )
-        for kind in kinds
-        for unit in ("requests/s", "µs of processor")
+        for kind, text in KINDS.items()
+        for unit in (REQUESTS, PROCESSOR)
     ]
+
+
+def _load_all(
+    servers: dict[str, tuple[int, int]],
+    found: dict[tuple[str, str], dict[str, list[float]]],
+    notes: dict[str, str],
+) -> None:
+    """Load each server with each kind of request.
+
+    Args:
+        servers: Port, and process of the worker, by side.
+        found: Takes the figures.
+        notes: Takes what went wrong, by side.
+    """
+    for kind in KINDS:
+        for side, (port, pid) in servers.items():
+            try:
+                load = ingress.load(port, pid, f"/{kind}")
+            except (OSError, RuntimeError, subprocess.SubprocessError) as exc:
+                notes[side] = describe(exc)
+                continue
+            found[kind, REQUESTS].setdefault(side, []).append(load.requests_per_s)
+            found[kind, PROCESSOR].setdefault(side, []).append(load.cpu_us)
+
+
+@contextlib.contextmanager
+def _serving_bento() -> Iterator[tuple[int, int]]:
+    """BentoML's service; gives its port and its worker's process id."""
+    from benchmarks.sides import bento
+
+    port = ingress.free_port()
+    with bento.serving(port, "benchmarks.sides.bento_ingress:Ingress") as process:
+        (worker,) = [
+            int(pid)
+            for children in Path(f"/proc/{process.pid}/task").glob("*/children")
+            for pid in children.read_text().split()
+            if b"worker.service" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
+        yield port, worker

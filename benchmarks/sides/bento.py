@@ -33,8 +33,8 @@ def main() -> None:
 
 
 @contextlib.contextmanager
-def serving(port: int, graph: str = GRAPH) -> Iterator[None]:
-    """Have BentoML serve until the block is left."""
+def serving(port: int, graph: str = GRAPH) -> Iterator[subprocess.Popen[bytes]]:
+    """Have BentoML serve until the block is left; gives its process, whose children are the workers."""
     command = [sys.executable, "-m", "bentoml", "serve", graph, "--port", str(port), "--host", "127.0.0.1"]
     environ = {**os.environ, "BENTOML_DO_NOT_TRACK": "True"}
     with (
@@ -43,7 +43,7 @@ def serving(port: int, graph: str = GRAPH) -> Iterator[None]:
     ):
         try:
             wait_until_ready(port)
-            yield
+            yield process
         finally:
             process.send_signal(signal.SIGINT)
             try:
