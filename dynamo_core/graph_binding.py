@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
@@ -253,5 +252,7 @@ def _binding_example(owner: ServiceDefinition, edge: DependencyDefinition) -> st
 
 
 def _hint(name: str, known: Mapping[str, object] | Sequence[str]) -> str:
+    import difflib  # for mistakes only
+
     near = difflib.get_close_matches(name, list(known), 1)
     return f", did you mean {near[0]!r}?" if near else ""

@@ -7,8 +7,6 @@ A file is imported under its own name when that leads to it, and otherwise under
 from __future__ import annotations
 
 import contextlib
-import difflib
-import hashlib
 import importlib
 import importlib.machinery
 import importlib.util
@@ -123,6 +121,8 @@ def find_attribute(module: ModuleType, qualname: str, *, target: str) -> Any:
                 f"module {module.__name__!r}" if found is module else repr(getattr(found, "__name__", found))
             )
             names = list(getattr(found, "__dict__", {}))
+            import difflib  # for mistakes only
+
             near = difflib.get_close_matches(step, names, 1)
             hint = f", did you mean {near[0]!r}?" if near else ""
             raise GraphLoadError(target, f"{where} has no {step!r}{hint}", place_of(module)) from None
@@ -202,6 +202,8 @@ def _import_alias(file: Path) -> ModuleType:
         name = _PREFIX + re.sub(r"\W", "_", file.stem)
         known = sys.modules.get(name)
         if known is not None and known.__file__ != str(file):
+            import hashlib  # seldom needed
+
             name = f"{name}_{hashlib.blake2b(str(file).encode(), digest_size=6).hexdigest()}"
             known = sys.modules.get(name)
         if known is not None:

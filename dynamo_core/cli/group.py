@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from dynamo_core.startup import without_collection
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -43,7 +45,8 @@ class LazyGroup(click.Group):
         if entry is None:
             return super().get_command(ctx, cmd_name)
         module, _, attribute = entry.target.partition(":")
-        command = getattr(importlib.import_module(module), attribute)
+        with without_collection():
+            command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command), f"{entry.target} is no click command"
         return command
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import itertools
 import logging
 import os
@@ -23,6 +24,7 @@ from dynamo_core.cli.record_stream import show_errors_through, turn_into_records
 from dynamo_core.cli.serve_options import log_options, read_provider_options
 from dynamo_core.errors import EXIT_OK, ConfigError, StartError
 from dynamo_core.exposure import describe_exposure
+from dynamo_core.startup import without_collection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,6 +33,14 @@ if TYPE_CHECKING:
     from dynamo_core.provider.target import DeploymentTarget
 
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+NEEDED: Final = (
+    "dynamo_core.loader",
+    "dynamo_core.config",
+    "dynamo_core.provider.selection",
+    "dynamo_core.provider.loading",
+    "dynamo_core.provider.binding",
+)
+"""Imported before anything of the user's is, and only when it is served."""
 
 
 class ServeCommand(click.Command):
@@ -148,6 +158,9 @@ dynamo serve app.py:Frontend -f config.yaml --Backend.ServiceArgs.workers=2 --Ba
 def serve(ctx: click.Context, /, **params: Any) -> int:
     """Run a graph, chosen provider and all, until it is stopped."""
     request = ServeRequest(**params)
+    with without_collection():
+        for module in NEEDED:
+            importlib.import_module(module)
     selection = choose_provider(ctx, request.provider)
     if selection.notice is not None:
         message(selection.notice, kind="note")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
 from dynamo_core.definition import DependencyDefinition
@@ -53,6 +52,8 @@ def _look_up(text: str, scope: Scope) -> type:
     if first not in names:
         module = scope.module_names.get("__name__", "?")
         classes = [name for name, value in names.items() if isinstance(value, type)]
+        import difflib  # for mistakes only
+
         near = difflib.get_close_matches(first, classes, 1)
         hint = f", did you mean {near[0]!r}?" if near else ""
         raise LookupError(f"there is no {first!r} in module {module!r}{hint}")

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import faulthandler
 import functools
+import importlib
 import logging
 import os
 import signal
@@ -26,6 +27,7 @@ import attrs
 
 from dynamo_core import environment
 from dynamo_core.errors import EXIT_FAILURE, EXIT_OK, DynamoError
+from dynamo_core.startup import without_collection
 from dynamo_core.worker_kit.bootstrap import Bootstrap, read_bootstrap
 from dynamo_core.worker_kit.hardening import harden_process
 
@@ -43,6 +45,16 @@ _FD_ROOM: Final = socket.CMSG_SPACE(4 * _FD.size) if hasattr(socket, "CMSG_SPACE
 _CLOSE_ON_EXEC: Final = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 EXIT_LOST_SUPERVISOR: Final = 125
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+NEEDED: Final = (
+    "dynamo_core.config",
+    "dynamo_core.import_target",
+    "dynamo_core.inspection",
+    "dynamo_core.transport.server",
+    "dynamo_core.worker_kit.peers",
+    "dynamo_core.worker_kit.serving",
+)
+NEEDED_FOR_HTTP: Final = ("dynamo_core.http.assembly", "dynamo_core.http.serving")
 
 _LOGGERS: Final = ("dynamo_core", "dynamo_circus")
 _NOT_USERS: Final = (
@@ -103,6 +115,7 @@ def run_supervised(channel_fd: int, service_cls: type | None = None) -> int:
     if service_cls is None:
         sys.path[:] = bootstrap.sys_path
     reporter = _reporter(bootstrap)
+    import_needed(with_http=bootstrap.http_fd is not None)
     try:
         definition, dependencies = load_definitions(bootstrap, service_cls)
         run_loop(lambda: _serve(bootstrap, channel, definition, dependencies, reporter))
@@ -113,6 +126,13 @@ def run_supervised(channel_fd: int, service_cls: type | None = None) -> int:
             reporter.report_failure(exc)
         fail(exc)
     return EXIT_OK
+
+
+def import_needed(*, with_http: bool) -> None:
+    """Import what a worker needs, before anything of the user's; whoever needs it says what is missing."""
+    with without_collection(), contextlib.suppress(ImportError):
+        for module in (*NEEDED, *(NEEDED_FOR_HTTP if with_http else ())):
+            importlib.import_module(module)
 
 
 def _reporter(bootstrap: Bootstrap) -> ImportReporter | None:

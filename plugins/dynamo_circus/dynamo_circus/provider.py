@@ -61,6 +61,9 @@ class CircusHooks:
     @hookimpl
     def serve_services(self, services: BoundGraph, options: CircusOptions) -> int:
         """Be the supervisor of the graph until it is stopped."""
-        from dynamo_circus.serve import serve_services
+        from dynamo_core.startup import without_collection  # this process is ours
+
+        with without_collection():
+            from dynamo_circus.serve import serve_services
 
         return serve_services(services, options)

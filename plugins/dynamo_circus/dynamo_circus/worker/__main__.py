@@ -17,7 +17,10 @@ def main(arguments: list[str]) -> int:
     if channel:
         # From now on the kernel ends this process with its supervisor; if that has gone already, the channel tells.
         die_with_parent(os.getppid())
-        from dynamo_core.worker_kit.supervised import run_supervised  # protected first
+        from dynamo_core.startup import without_collection  # protected first
+
+        with without_collection():
+            from dynamo_core.worker_kit.supervised import run_supervised
 
         return run_supervised(int(channel[0].removeprefix(CHANNEL_OPTION)))
     from dynamo_circus.worker.alone import run_alone  # by hand only
