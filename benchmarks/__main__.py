@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,22 +58,29 @@ def main() -> int:
         calls.INTERPRETERS[side] = path
     if given.side:
         calls.CHOSEN[:] = given.side
-    figures = [
-        figure
-        for part in given.only or PARTS
-        for figure in PARTS[part](1 if given.quick else max(1, given.rounds))
-    ]
-    print(to_markdown(figures, NAMES))
-    if given.json is not None:
-        given.json.write_text(
-            json.dumps([attrs.asdict(figure) for figure in figures], indent=1) + "\n", "utf-8"
-        )
-    if given.write_docs:
-        page.write(figures, NAMES)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # starts are measured as they are where it is installed
+    figures: list[Figure] = []
+    failed = []
+    for part in given.only or PARTS:
+        try:
+            measured = PARTS[part](1 if given.quick else max(1, given.rounds))
+        except Exception:  # noqa: BLE001  # told, and the other parts are measured
+            traceback.print_exc()
+            failed.append(part)
+            continue
+        figures += measured
+        print(to_markdown(measured, NAMES), flush=True)
+        if given.json is not None:
+            values = [attrs.asdict(figure) for figure in figures]
+            given.json.write_text(json.dumps(values, indent=1) + "\n", "utf-8")
+        if given.write_docs:
+            page.write(measured, NAMES)
     missed = [figure for figure in figures if figure.is_met is False]
     for figure in missed:
         print(f"budget not met: {figure.part}, {figure.place or '-'}, {figure.work}", file=sys.stderr)
-    return 0
+    for part in failed:
+        print(f"failed, see above: {part}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 PARTS: dict[str, Measure] = {

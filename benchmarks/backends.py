@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from benchmarks.work import ITEM
@@ -30,4 +30,8 @@ async def slow(count: int) -> AsyncIterator[str]:
         await asyncio.sleep(0.005)
 
 
-STREAMS = {"ready": ready, "suspending": suspending, "slow": slow}
+STREAMS: dict[str, Callable[[Any], AsyncIterator[Any]]] = {
+    "ready": ready,
+    "suspending": suspending,
+    "slow": slow,
+}

@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from benchmarks.figures import NOT_INSTALLED, Figure
 from benchmarks.pinning import APART, ONE_CORE, PLACE_VARIABLE, PLACES
@@ -16,6 +18,7 @@ from benchmarks.work import FIRST, MANY, MODEL_RATE, ONE_P50, RATE, READY, ROWS,
 
 ROOT = Path(__file__).resolve().parents[1]
 START_S = 180.0
+STOP_S = 30.0
 BASE = "floor"
 
 BUDGETS = {
@@ -87,20 +90,33 @@ def measure(rounds: int) -> list[Figure]:
     return figures
 
 
-def start(side: str, place: str) -> dict[str, dict[str, object]]:
+def start(side: str, place: str) -> dict[str, Any]:
     """Measure one start of one side; a side that fails as a whole says so for every row."""
     command = [INTERPRETERS.get(side, sys.executable), "-m", f"benchmarks.sides.{side}"]
     environ = {**os.environ, PLACE_VARIABLE: place, "PYTHONPATH": str(ROOT)}
-    try:
-        done = subprocess.run(
-            command, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=START_S, check=True
-        )
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as exc:
-        told = str(getattr(exc, "stderr", "") or exc).strip().splitlines()[-1:] or ["no output"]
-        return {"figures": {}, "failed": {}, "errors": {row.name: told[0][:200] for row in ROWS}}
-    lines = [line for line in done.stdout.splitlines() if line.startswith('{"figures"')]
-    told: dict[str, dict[str, object]] = json.loads(lines[-1])
+    with subprocess.Popen(
+        command, env=environ, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            printed, complaints = process.communicate(timeout=START_S)
+        except subprocess.TimeoutExpired:
+            printed, complaints = "", f"no figures in {START_S:.0f} s"
+            interrupt(process)
+    lines = [line for line in printed.splitlines() if line.startswith('{"figures"')]
+    if not lines:
+        last = [*complaints.strip().splitlines(), f"exit status {process.returncode}"][-2:]
+        return {"figures": {}, "failed": {}, "errors": {row.name: last[0][:200] for row in ROWS}}
+    told: dict[str, Any] = json.loads(lines[-1])
     return told
+
+
+def interrupt(process: subprocess.Popen[str]) -> None:
+    """End a side that takes too long, so that it ends what it has started."""
+    process.send_signal(signal.SIGINT)
+    try:
+        process.communicate(timeout=STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def is_installed(module: str) -> bool:

@@ -43,7 +43,6 @@ STARTED = ("floor", "http_unix", "grpc_unix", "ray_serve")
 """Sides whose two processes are started by their own module; those of BentoML are always behind HTTP."""
 DRIVEN = {"bento"}
 """Sides whose module only looks on: it does not count for memory."""
-PATIENCE_S = 180.0
 
 
 def measure(rounds: int) -> list[Figure]:
@@ -76,8 +75,7 @@ def _start_all(folder: Path, figures: dict[str, Figure]) -> None:
         try:
             found = start_side(side)
         except (OSError, RuntimeError) as exc:
-            for work in works:
-                figures[work].notes[side] = str(exc)
+            figures[works[0]].notes[side] = figures[works[1]].notes[side] = str(exc)
         else:
             _note(figures, side, works if found else (), found or ())
     _note(figures, "circus", (START, MEMORY), startup.start_sockets(folder))
@@ -148,7 +146,11 @@ def recover_side(side: str, *options: str) -> dict[str, Any] | None:
     with _running(side, RECOVER, *options) as (process, _):
         if process is None:
             return None
-        told, _ = process.communicate(timeout=PATIENCE_S)
+        try:
+            told, _ = process.communicate(timeout=calls.START_S)
+        except subprocess.TimeoutExpired:
+            calls.interrupt(process)
+            raise
         lines = [line for line in told.splitlines() if line.startswith("{")]
         if not lines:
             raise RuntimeError(f"it ended with exit status {process.returncode}")
@@ -181,9 +183,9 @@ def _running(side: str, *options: str) -> Iterator[tuple[subprocess.Popen[str] |
             assert process.stdin is not None
             process.stdin.close()
             try:
-                process.wait(PATIENCE_S)
+                process.wait(calls.STOP_S)
             except subprocess.TimeoutExpired:
-                process.kill()
+                calls.interrupt(process)
 
 
 def _family(pid: int) -> list[int]:

@@ -229,7 +229,7 @@ async def _many(client: Client, measured: Measured) -> list[float]:
 
 
 async def _first(client: Client, measured: Measured) -> list[float]:
-    times = []
+    times: list[float] = []
     end = time.perf_counter() + MOST_S
     while len(times) < 150 and time.perf_counter() < end:
         began = time.perf_counter()

@@ -79,7 +79,8 @@ class Backend:
 
     async def _post(self, path: str, body: bytes) -> bytes:
         async with self._session.post(f"http://backend{path}", data=body) as answer:
-            return await answer.read()
+            whole: bytes = await answer.read()
+            return whole
 
     async def echo(self, value: Any) -> Any:
         return _decode(await self._post("/echo", _encode(value)))
