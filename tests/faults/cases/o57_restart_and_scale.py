@@ -7,7 +7,7 @@ import asyncio
 from harness import Trial, case
 
 
-@case("O57", "rolling restart and scaling 1 -> 8 -> 1 under load, at the same time: 0 failed", limit_s=120)
+@case("O57", "rolling restart and scaling 1 -> 8 -> 1 under load, at the same time: 0 failed", limit_s=300)
 async def change_under_load(trial: Trial) -> None:
     most = trial.pick(8, 3)
     async with (
