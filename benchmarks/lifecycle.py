@@ -182,6 +182,7 @@ def _running(side: str, *options: str) -> Iterator[tuple[subprocess.Popen[str] |
         finally:
             assert process.stdin is not None
             process.stdin.close()
+            process.stdin = None  # or communicate() would flush it
             try:
                 process.wait(calls.STOP_S)
             except subprocess.TimeoutExpired:
