@@ -5,9 +5,10 @@ importing this package does not.
 """
 
 from dynamo_core.remote.clients import RemoteClients
-from dynamo_core.remote.opening import UNIX, check_address, open_channel, run_id_of
+from dynamo_core.remote.opening import NO_RUN, UNIX, check_address, open_channel, run_id_of
 
 __all__ = [
+    "NO_RUN",
     "UNIX",
     "RemoteClients",
     "check_address",

@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import attrs
 
-from dynamo_core.control.run_directory import RUN_ID
 from dynamo_core.import_target import ImportTarget
+from dynamo_core.remote import UNIX, run_id_of
 from dynamo_core.transport import Member
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SCHEME: Final = "unix:"
-
-LOCAL_RUN: Final = "local"
-"""Run id of workers that belong to no run; both ends of a connection must name the same."""
+SCHEME: Final = UNIX
 
 
 def is_socket_address(url: str | None) -> bool:
     """Whether an edge's address is the socket of a worker."""
     return url is not None and url.startswith(f"{SCHEME}/")
-
-
-def run_id_of(path: str) -> str:
-    """Id of the run that a worker's socket belongs to: the name of its directory, or that of no run."""
-    name = PurePosixPath(path).parent.name
-    return name if RUN_ID.fullmatch(name) else LOCAL_RUN
 
 
 @attrs.frozen(kw_only=True)

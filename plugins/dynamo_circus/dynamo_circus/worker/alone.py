@@ -14,17 +14,16 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import click
 
-from dynamo_circus.remote import LOCAL_RUN, run_id_of
 from dynamo_core import environment
 from dynamo_core.config import load_graph_settings
 from dynamo_core.errors import EXIT_OK, DynamoError, RunDirectoryError
 from dynamo_core.loader import load_graph
+from dynamo_core.remote import NO_RUN, UNIX, run_id_of
 from dynamo_core.worker_kit.supervised import prepare_process, run_loop, stop_on_signals
 
 if TYPE_CHECKING:
     from dynamo_core.definition import ServiceDefinition
 
-UNIX: Final = "unix:"
 BACKLOG_CONNECTIONS: Final = 2048
 LARGEST_PORT: Final = 65535
 _DEPENDENCY: Final = re.compile(r"(?P<service>[A-Za-z][A-Za-z0-9_-]*)=unix:(?P<path>/.+)")
@@ -173,7 +172,7 @@ async def _serve(
     setup = WorkerSetup(
         definition=definition,
         slot=0,
-        run_id=LOCAL_RUN,
+        run_id=NO_RUN,
         listener=listener,
         http_listener=http_listener,
         peers=peers,
