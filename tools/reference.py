@@ -18,7 +18,7 @@ from typing import Any, Final
 import dynamo_core.provider
 from dynamo_core.provider.capabilities import CAPABILITIES
 from dynamo_core.provider.hookspecs import HOOK_NAMES, OPTIONAL_HOOKS, ProviderHooks
-from dynamo_core.testing.conformance.report import PARTS, TESTED
+from dynamo_core.testing.conformance.report import PARTS, TESTED, UNTESTABLE
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 PAGES: Final = ROOT / "docs" / "reference"
@@ -218,8 +218,8 @@ def _compatibility() -> Iterator[str]:
         [
             (
                 f"`{capability}`",
-                "yes" if capability in TESTED else "no",
-                *(each["capabilities"][capability]["level"] for each in results.values()),
+                "yes" if capability in TESTED else f"no: {UNTESTABLE[capability]}",
+                *(_level(each, capability) for each in results.values()),
             )
             for capability in CAPABILITIES
         ],
@@ -241,6 +241,12 @@ def _compatibility() -> Iterator[str]:
             if stated["level"] != "native":
                 yield f"- `{capability}` is {stated['level']}: {stated['reason']}"
         yield ""
+
+
+def _level(report: Mapping[str, Any], capability: str) -> str:
+    """What a provider states; nothing is known where its report is older than the capability."""
+    stated = report["capabilities"].get(capability)
+    return "not known" if stated is None else str(stated["level"])
 
 
 def _score(count: Mapping[str, int] | None) -> str:

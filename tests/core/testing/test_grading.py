@@ -14,7 +14,7 @@ from dynamo_core.provider.manifest import Manifest, read_manifest
 from dynamo_core.testing import conformance
 from dynamo_core.testing.conformance import suite
 from dynamo_core.testing.conformance.grading import RULES, Outcome, count_parts, grade
-from dynamo_core.testing.conformance.report import PARTS, TESTED, make_report
+from dynamo_core.testing.conformance.report import PARTS, TESTED, UNTESTABLE, make_report
 
 PARTS_OF_TEST = ("Calls", "Streams")
 PASSED = [Outcome("Calls", "test_one", "passed"), Outcome("Streams", "test_two", "passed")]
@@ -118,3 +118,8 @@ def test_parts_are_counted() -> None:
         "Calls": {"passed": 1, "failed": 0, "skipped": 1},
         "Streams": {"passed": 1, "failed": 0, "skipped": 0},
     }
+
+
+def test_every_capability_is_tested_or_says_why_not() -> None:
+    """A claim that the kit does not try out is told as such, with the reason."""
+    assert sorted([*TESTED, *UNTESTABLE]) == sorted(CAPABILITIES)
