@@ -31,7 +31,7 @@ import dynamo_core
 from dynamo_core.errors import CallError, TransportError
 from dynamo_core.transport import call_json
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 POLL_S = 0.001
 CALLS_PER_S = 50
 IDLE_SERVICES = 50

@@ -18,9 +18,9 @@ import pytest_asyncio
 from dynamo_circus.notify import (
     LARGEST_MESSAGE_BYTES,
     NotifySocket,
-    is_from_worker,
     parse,
     session_of,
+    workers_of,
 )
 from dynamo_core.worker_kit.notification import notify
 
@@ -85,14 +85,14 @@ async def test_any_program_can_notify(inbox: Inbox) -> None:
     first, second = (await inbox.next())[0], (await inbox.next())[0]
     assert first == worker.pid
     assert second != worker.pid
-    assert is_from_worker(first, worker.pid)
-    assert is_from_worker(second, worker.pid)
-    assert not is_from_worker(os.getpid(), worker.pid)
+    assert worker.pid in workers_of(first)
+    assert worker.pid in workers_of(second)
+    assert worker.pid not in workers_of(os.getpid())
     assert worker.stdin is not None
     worker.stdin.close()
     await worker.wait()
     assert session_of(second) is None
-    assert not is_from_worker(second, worker.pid)
+    assert worker.pid not in workers_of(second)
 
 
 async def test_socket_is_closed_to_others_and_removed(inbox: Inbox) -> None:

@@ -12,7 +12,7 @@ import logging
 import os
 import socket
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from dynamo_core.worker_kit.imported_files import WATCH_KEY
@@ -160,9 +160,12 @@ def session_of(pid: int) -> int | None:
         return None
 
 
-def is_from_worker(sender_pid: int, worker_pid: int) -> bool:
-    """Whether a sender is the worker, which leads a session, or belongs to that session."""
-    return sender_pid == worker_pid or session_of(sender_pid) == worker_pid
+def workers_of(sender_pid: int) -> Iterator[int]:
+    """Ids that the worker which a sender belongs to can have: the sender's own, or that of its session, which it leads."""
+    yield sender_pid
+    session = session_of(sender_pid)
+    if session is not None:
+        yield session
 
 
 def _identify(path: Path) -> tuple[int, int] | None:

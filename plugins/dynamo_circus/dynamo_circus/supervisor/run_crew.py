@@ -7,7 +7,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Final
 
-from dynamo_circus.notify import is_from_worker
+from dynamo_circus.notify import workers_of
 from dynamo_circus.supervisor.pulse import Pulse
 from dynamo_circus.supervisor.reload import Reloader
 from dynamo_circus.supervisor.sockets import SlotSocket
@@ -359,12 +359,14 @@ class RunCrew:
         self.emit(event)
 
     def notified(self, sender: int, fields: Mapping[str, str]) -> None:
-        for watcher in self.watchers:
-            for pid, process in watcher.processes.items():
-                if is_from_worker(sender, pid):
-                    told = dict(fields)
-                    if WATCH_KEY in told:
-                        self.reloader.imported(process, told.pop(WATCH_KEY).split("\n"))
-                    if told:
-                        watcher.notified(process, told)
-                    return
+        for pid in workers_of(sender):
+            for watcher in self.watchers:
+                process = watcher.processes.get(pid)
+                if process is None:
+                    continue
+                told = dict(fields)
+                if WATCH_KEY in told:
+                    self.reloader.imported(process, told.pop(WATCH_KEY).split("\n"))
+                if told:
+                    watcher.notified(process, told)
+                return
