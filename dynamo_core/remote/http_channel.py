@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,6 +39,14 @@ TRACE_HEADERS: Final = ("traceparent", "tracestate")
 LONGEST_DETAIL: Final = 500
 
 
+def _trust(url: str) -> ssl.SSLContext:
+    """Which certificates are believed: those of the machine or SSL_CERT_FILE, or httpx's own where it has none."""
+    if not url.startswith("https:"):
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # believes nobody, and is made at once
+    context = ssl.create_default_context()
+    return context if context.cert_store_stats()["x509"] else httpx.create_ssl_context()
+
+
 class NothingThereError(EndpointNotFoundError):
     """What answers at an address is a service, and has no such endpoint."""
 
@@ -68,6 +77,7 @@ class HttpChannel(Channel):
             limits=httpx.Limits(
                 max_connections=None, max_keepalive_connections=100, keepalive_expiry=KEEP_ALIVE_S
             ),
+            verify=_trust(self._url),
             transport=transport,
             trust_env=False,
         )

@@ -36,8 +36,11 @@ from dynamo_core.http import build_application, serve_http
 from dynamo_core.inspection import define_service
 from dynamo_core.remote.http_channel import HttpChannel
 
+from ..http.test_tls import CERTIFICATE, KEY
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 
 @dataclasses.dataclass
@@ -150,20 +153,20 @@ class Far:
 
 
 @contextlib.asynccontextmanager
-async def serving(cls: type = Far) -> AsyncIterator[tuple[str, Host]]:
+async def serving(cls: type = Far, **given: str) -> AsyncIterator[tuple[str, Host]]:
     """A service on a free port."""
     definition = define_service(cls)
     host = Host(definition, slot=0, config=definition.config, clients={}, run_id="test")
     await host.start()
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
-    http = HttpConfig({"port": port})
+    http = HttpConfig({"port": port, **given})
     stop = asyncio.Event()
     application = build_application(host, http, title="Far")
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(serve_http(application, [listener], http, stop=stop, grace_s=1))
         try:
-            yield f"http://127.0.0.1:{port}", host
+            yield f"{'https' if given else 'http'}://127.0.0.1:{port}", host
         finally:
             stop.set()
     await host.stop()
@@ -273,6 +276,20 @@ async def test_full_service_says_so() -> None:
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
+
+
+async def test_certificates_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of nobody's is refused, unless SSL_CERT_FILE has it."""
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    certificate.write_text(CERTIFICATE)
+    key.write_text(KEY)
+    async with serving(tls_certificate=str(certificate), tls_key=str(key)) as (url, _):
+        async with client_of(url) as far:
+            with pytest.raises(ServiceUnavailableError, match="certificate"):
+                await far.mixed(1)
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        async with client_of(url) as far:
+            assert await far.reverse(b"ab") == b"ba"
 
 
 async def test_many_calls_at_once() -> None:
