@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
-import socket
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final
 
-from dynamo_core.errors import AddressInUseError, StartError
 from dynamo_core.http import build_application, serve_http
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Awaitable, Callable, MutableMapping
 
     from dynamo_core.config import HttpConfig
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_BACKLOG_CONNECTIONS: Final = 2048
 _CUT_OFF_TIMEOUT_S: Final = 15.0
 _STARTUP_ENDS: Final = ("lifespan.startup.complete", "lifespan.startup.failed")
 
@@ -49,54 +46,6 @@ class Ingress(ABC):
     @abstractmethod
     async def aclose(self) -> None:
         """End what is under way, in the end by force. Safe to call twice, and before :meth:`open`."""
-
-
-class HttpListener:
-    """The TCP socket of one service, which all its workers share.
-
-    Args:
-        service: Name of the service.
-        http: Host and TLS.
-        port: Port to listen on; 0 takes a free one.
-
-    Raises:
-        AddressInUseError: The port is taken.
-        StartError: The address cannot be listened on for another reason.
-
-    Attributes:
-        service: Name of the service.
-        url: Where HTTP reaches it.
-    """
-
-    def __init__(self, service: str, http: HttpConfig, port: int) -> None:
-        self.service = service
-        self._http = http
-        self._socket = _listen(service, http.host, port)
-        scheme = "http" if http.tls_certificate is None else "https"
-        shown = f"[{http.host}]" if ":" in http.host else http.host
-        self.url = f"{scheme}://{shown}:{self._socket.getsockname()[1]}"
-
-    def ingress(self) -> HttpIngress:
-        """A way in through this socket, for one more worker."""
-        return HttpIngress(self._socket.dup(), self._http)
-
-    def close(self) -> None:
-        """Stop listening, once no worker does so any more. Safe to call twice."""
-        self._socket.close()
-
-
-def _listen(service: str, host: str, port: int) -> socket.socket:
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        listener = socket.create_server(found[4][:2], family=found[0], backlog=_BACKLOG_CONNECTIONS)
-    except OSError as exc:
-        if exc.errno == errno.EADDRINUSE:
-            raise AddressInUseError(host, port, service=service) from exc
-        raise StartError(service, f"cannot listen on {host}:{port}: {exc.strerror or exc}") from exc
-    except (UnicodeError, OverflowError) as exc:
-        raise StartError(service, f"cannot listen on {host}:{port}: {exc}") from exc
-    listener.setblocking(False)
-    return listener
 
 
 class HttpIngress(Ingress):

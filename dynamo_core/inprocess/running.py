@@ -10,13 +10,11 @@ import logging
 import secrets
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
-import attrs
-
 from dynamo_core.errors import DynamoError, ServiceUnavailableError, UnsupportedOperationError
-from dynamo_core.inprocess.ingress import HttpListener
 from dynamo_core.inprocess.worker import RunFacts
 from dynamo_core.inprocess.workers import WorkerGroup
 from dynamo_core.provider import RunningServices, RunStatus, ServiceEvent
+from dynamo_core.supervision.http_listener import HttpListener, http_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -137,19 +135,14 @@ class InProcessServices(RunningServices):
         try:
             for service in self._graph.services:
                 if self._with_http and service.definition.serves_http:
-                    port = self._http_port(service)
-                    found[service.name] = HttpListener(service.name, service.config.http, port)
+                    http = service.config.http
+                    port = http_port(http, is_entry=service.name == self._graph.entry.name)
+                    found[service.name] = HttpListener(service.name, http, port)
         except BaseException:
             for listener in found.values():
                 listener.close()
             raise
         return found
-
-    def _http_port(self, service: ServiceInterface) -> int:
-        port = service.config.http.port
-        is_entry = service.name == self._graph.entry.name
-        usual = attrs.fields(type(service.config.http)).port.default
-        return 0 if port == usual and not is_entry else port
 
     def _make_group(self, service: ServiceInterface) -> WorkerGroup:
         make = self._make_ingresses

@@ -10,6 +10,7 @@ from dynamo_core.client import make_client
 from dynamo_core.errors import ServiceFailedError, ServiceUnavailableError, StartError
 from dynamo_core.host.unless import unless
 from dynamo_core.inprocess.channel import InProcessChannel
+from dynamo_core.inprocess.ingress import HttpIngress
 from dynamo_core.inprocess.worker import Place, Worker
 from dynamo_core.provider import ServiceEvent, ServiceStatus
 from dynamo_core.remote.clients import RemoteClients, remote_service
@@ -17,10 +18,11 @@ from dynamo_core.remote.clients import RemoteClients, remote_service
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from dynamo_core.inprocess.ingress import HttpListener, Ingress
+    from dynamo_core.inprocess.ingress import Ingress
     from dynamo_core.inprocess.worker import RunFacts
     from dynamo_core.provider import DependencyInterface, ServiceInterface
     from dynamo_core.provider.events import ServiceEventKind
+    from dynamo_core.supervision.http_listener import HttpListener
 
 
 class WorkerGroup:
@@ -181,7 +183,9 @@ class WorkerGroup:
                 raise result
 
     def _make(self, place: Place) -> Worker:
-        ingresses: list[Ingress] = [] if self._listener is None else [self._listener.ingress()]
+        ingresses: list[Ingress] = []
+        if self._listener is not None:
+            ingresses.append(HttpIngress(self._listener.dup(), self._listener.http))
         if self._more_ingresses is not None:
             ingresses += self._more_ingresses(*place)
         near = {attribute: dependency.get() for attribute, dependency in self._dependencies.items()}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dynamo_core.errors import ServiceFailedError, StartError
 from dynamo_core.provider.events import ServiceEvent
 from dynamo_core.provider.status import ServiceStatus
-from dynamo_core.worker_run.listeners import SlotListener
+from dynamo_core.supervision.slot_listener import SlotListener
 from dynamo_core.worker_run.slot import Slot
 
 if TYPE_CHECKING:

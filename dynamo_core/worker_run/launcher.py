@@ -16,10 +16,10 @@ from dynamo_core.import_target import ImportTarget
 from dynamo_core.remote import UNIX, check_address
 from dynamo_core.remote.clients import remote_service
 from dynamo_core.supervision.environment import compose_environment, pick_secrets
+from dynamo_core.supervision.http_listener import HttpListener, http_port
 from dynamo_core.worker_kit.bootstrap import Bootstrap
 from dynamo_core.worker_kit.notification import NOTIFY_VARIABLE
 from dynamo_core.worker_run.engine import WorkerOrder
-from dynamo_core.worker_run.listeners import HttpListener
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dynamo_core.control import RunDirectory
     from dynamo_core.provider.bound import BoundGraph
     from dynamo_core.provider.interfaces import DependencyInterface, ServiceInterface
-    from dynamo_core.worker_run.listeners import SlotListener
+    from dynamo_core.supervision.slot_listener import SlotListener
 
 BUILT_IN_WORKER: Final = (sys.executable, "-P", "-m", "dynamo_core.worker_kit")
 
@@ -88,9 +88,9 @@ class Launcher:
         try:
             for service in graph.services:
                 if service.definition.serves_http:
-                    self.http[service.name] = HttpListener(
-                        service.name, service.config, _http_port(service, graph)
-                    )
+                    http = service.config.http
+                    port = http_port(http, is_entry=service.name == graph.entry.name)
+                    self.http[service.name] = HttpListener(service.name, http, port)
         except BaseException:
             self.close()
             raise
@@ -111,6 +111,7 @@ class Launcher:
             inherited.append(os.dup(http.fileno()))
         self._count += 1
         notice_path = self._directory.path / f"n{self._count}.sock"
+        config = service.config if http is None else attrs.evolve(service.config, http=http.http)
         bootstrap = Bootstrap(
             run_id=self._directory.run_id,
             graph=self._graph.name,
@@ -118,7 +119,7 @@ class Launcher:
             slot=slot,
             generation=generation,
             target=service.definition.target.to_data(),
-            config=(service.config if http is None else http.config).to_data(),
+            config=config.to_data(),
             dependencies={
                 attribute: _imported(edge)
                 for attribute, edge in self._graph.dependencies.get(service.name, {}).items()
@@ -193,10 +194,3 @@ def _imported(edge: DependencyInterface) -> tuple[str, Mapping[str, Any]]:
     if edge.on is not None:
         return edge.on.name, edge.on.definition.target.to_data()
     return remote_service(edge.definition).name, ImportTarget.of(edge.definition.on).to_data()
-
-
-def _http_port(service: ServiceInterface, graph: BoundGraph) -> int:
-    """The port that a service asks for; all but the entry service take a free one unless they are told one."""
-    http = service.config.http
-    usual = attrs.fields(type(http)).port.default
-    return 0 if http.port == usual and service.name != graph.entry.name else http.port

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from dynamo_core.provider.events import ServiceEventKind
     from dynamo_core.provider.interfaces import ServiceInterface
+    from dynamo_core.supervision.slot_listener import SlotListener
     from dynamo_core.worker_run.facts import RunFacts
-    from dynamo_core.worker_run.listeners import SlotListener
 
 logger = logging.getLogger(__name__)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from dynamo_core.errors import NotImportableError
+from dynamo_core.supervision.http_listener import http_port
 
 if TYPE_CHECKING:
     from dynamo_bentoml.options import BentoMLOptions
@@ -199,8 +200,7 @@ def http_address(definition: ServiceDefinition, *, is_entry: bool) -> HttpAddres
     if not definition.serves_http:
         return None
     http = definition.config.http
-    default_port = attrs.fields(type(http)).port.default
-    return HttpAddress(host=http.host, port=0 if not is_entry and http.port == default_port else http.port)
+    return HttpAddress(host=http.host, port=http_port(http, is_entry=is_entry))
 
 
 def caller_path() -> tuple[str, ...]:

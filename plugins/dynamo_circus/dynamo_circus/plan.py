@@ -14,6 +14,7 @@ from dynamo_core.errors import NotImportableError
 from dynamo_core.import_target import ImportTarget
 from dynamo_core.inspection import define_service
 from dynamo_core.logs.settings import LogFileSettings
+from dynamo_core.supervision.http_listener import http_port
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -260,6 +261,4 @@ def _http_address(service: CircusService, *, is_entry: bool) -> HttpAddress | No
     if not service.definition.serves_http:
         return None
     http = service.config.http
-    default_port = attrs.fields(type(http)).port.default
-    port = 0 if not is_entry and http.port == default_port else http.port
-    return HttpAddress(host=http.host, port=port)
+    return HttpAddress(host=http.host, port=http_port(http, is_entry=is_entry))

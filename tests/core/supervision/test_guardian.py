@@ -7,11 +7,9 @@ import contextlib
 import json
 import os
 import select
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,13 +108,6 @@ class Watched:
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
         os.close(self._descriptor)
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    path = Path(os.path.realpath(tempfile.mkdtemp(prefix="dc-", dir="/tmp")))
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.fixture

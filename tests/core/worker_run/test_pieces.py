@@ -7,14 +7,9 @@ import os
 import socket
 from pathlib import Path
 
-import pytest
-
-from dynamo_core import ServiceConfig
 from dynamo_core.config import SupervisionConfig
-from dynamo_core.errors import AddressInUseError, RunDirectoryError
 from dynamo_core.worker_run.backoff import LONGEST_DELAY_S, BackOff
 from dynamo_core.worker_run.lifeline import Lifeline, NoticeSocket
-from dynamo_core.worker_run.listeners import HttpListener, SlotListener
 
 # --- back-off ---
 
@@ -92,31 +87,3 @@ async def test_notices_are_heard_and_the_socket_is_private(folder: Path) -> None
     notices.close()
     assert told == [{"READY": "1", "STATUS": "serving=x"}, {"nonsense": ""}]
     assert not path.exists()
-
-
-# --- listeners ---
-
-
-def test_slot_listener_is_private_and_takes_its_file_away(folder: Path) -> None:
-    """A socket of a dead worker in its place is replaced."""
-    path = folder / "w0-0.sock"
-    path.touch()
-    listener = SlotListener(path)
-    assert path.stat().st_mode & 0o777 == 0o600
-    listener.close()
-    listener.close()
-    assert not path.exists()
-    with pytest.raises(RunDirectoryError):
-        SlotListener(folder / "absent" / "x.sock")
-
-
-def test_http_listener_says_where_it_is() -> None:
-    """Port 0 is a free one; one that is taken is told with its service."""
-    config = ServiceConfig()
-    listener = HttpListener("Backend", config, 0)
-    port = listener.config.http.port
-    assert listener.url == f"http://127.0.0.1:{port}"
-    with pytest.raises(AddressInUseError) as caught:
-        HttpListener("Frontend", config, port)
-    assert caught.value.service == "Frontend"
-    listener.close()

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from dynamo_bentoml.plan import ServicePlan
     from dynamo_bentoml.supervisor.group import ServiceGroup
-    from dynamo_bentoml.supervisor.listeners import SlotListener
     from dynamo_bentoml.supervisor.process import Launch, WorkerProcess
     from dynamo_bentoml.supervisor.slot import Slot
     from dynamo_core.logs.lines import LineBatch
+    from dynamo_core.supervision.slot_listener import SlotListener
 
 
 class GroupRun(Protocol):

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dynamo_bentoml.plan import RunPlan, ServicePlan
-    from dynamo_bentoml.supervisor.listeners import HttpListener
     from dynamo_bentoml.supervisor.slot import Slot
     from dynamo_core.control import RunDirectory
+    from dynamo_core.supervision.http_listener import HttpListener
 
 METRICS_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 METRICS_FOLDER: Final = "metrics"
@@ -128,9 +128,7 @@ class Launcher:
         config = service.config
         listener = self._http_listeners.get(service.name)
         if listener is not None:  # as it is, and not as it was asked for
-            config = attrs.evolve(
-                config, http=attrs.evolve(config.http, host=listener.host, port=listener.port)
-            )
+            config = attrs.evolve(config, http=listener.http)
         return Bootstrap(
             run_id=self._run_id,
             graph=self._plan.graph,

@@ -8,17 +8,16 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from dynamo_bentoml.supervisor.listeners import SlotListener
 from dynamo_core.errors import DynamoError, ServiceFailedError, StartError
 from dynamo_core.logs.run_log import RunLog
 from dynamo_core.provider import LogLine, Member, ServiceEvent
+from dynamo_core.supervision.slot_listener import SlotListener
 from dynamo_core.transport import encode_membership
 
 if TYPE_CHECKING:
     from dynamo_bentoml.plan import RunPlan, ServicePlan
     from dynamo_bentoml.supervisor.group import ServiceGroup
     from dynamo_bentoml.supervisor.launcher import Launcher
-    from dynamo_bentoml.supervisor.listeners import HttpListener
     from dynamo_bentoml.supervisor.process import Launch, WorkerProcess
     from dynamo_bentoml.supervisor.report import RunReport
     from dynamo_bentoml.supervisor.slot import Slot
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from dynamo_core.provider import RunStatus
     from dynamo_core.provider.events import ServiceEventKind
     from dynamo_core.supervision.guardian import Guardian
+    from dynamo_core.supervision.http_listener import HttpListener
 
 logger = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     import asyncio
 
     from dynamo_bentoml.supervisor.failures import FailureAccount
-    from dynamo_bentoml.supervisor.listeners import SlotListener
     from dynamo_bentoml.supervisor.process import WorkerProcess
+    from dynamo_core.supervision.slot_listener import SlotListener
 
 
 @attrs.define(kw_only=True, eq=False)

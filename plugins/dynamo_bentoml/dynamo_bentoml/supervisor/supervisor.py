@@ -14,11 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
+
 from dynamo_bentoml.supervisor.commands import RunCommands
 from dynamo_bentoml.supervisor.ending import call_at_end
 from dynamo_bentoml.supervisor.group import ServiceGroup
 from dynamo_bentoml.supervisor.launcher import Launcher
-from dynamo_bentoml.supervisor.listeners import HttpListener
 from dynamo_bentoml.supervisor.paths import PathKeeper
 from dynamo_bentoml.supervisor.report import RunReport
 from dynamo_bentoml.supervisor.run_events import LinesListener, MembersListener, RunEvents
@@ -26,6 +27,7 @@ from dynamo_core.control import RunDirectory, sweep_dead_runs
 from dynamo_core.control.server import ControlServer
 from dynamo_core.provider import LogLine, Member, ServiceEvent
 from dynamo_core.supervision.guardian import Guardian, kill_owned
+from dynamo_core.supervision.http_listener import HttpListener
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -112,10 +114,8 @@ class Supervisor(RunEvents):
         self.report = RunReport(self.plan, self.directory)
         for service in self.plan.services:
             if service.http is not None:
-                is_tls = service.config.http.tls_certificate is not None
-                listener = HttpListener(
-                    service.name, host=service.http.host, port=service.http.port, is_tls=is_tls
-                )
+                http = attrs.evolve(service.config.http, host=service.http.host)
+                listener = HttpListener(service.name, http, service.http.port)
                 stack.callback(listener.close)
                 self.http_listeners[service.name] = listener
         self.launcher = Launcher(

@@ -16,9 +16,9 @@ from dynamo_core.errors import CallTimeoutError, RemoteCallError
 from dynamo_core.host import Host
 from dynamo_core.inprocess import InProcessDeploymentTarget
 from dynamo_core.inprocess.calls import WorkerCalls
-from dynamo_core.inprocess.ingress import HttpListener
 from dynamo_core.inprocess.running import InProcessServices
 from dynamo_core.inprocess.workers import WorkerGroup
+from dynamo_core.supervision.http_listener import HttpListener
 
 running.NAME = "mutant"
 call, stream = WorkerCalls.call, WorkerCalls.stream
