@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dynamo_core import ServiceConfig, api, endpoint, service
+from dynamo_core import ServiceConfig, api, depends, endpoint, service
 from dynamo_core.errors import UnsupportedOperationError
 from dynamo_core.graph import ServiceGraph, collect
 from dynamo_core.provider.manifest import Manifest, read_manifest
@@ -52,6 +52,20 @@ def manifest(folder: Path, capabilities: str = "") -> Manifest:
 def test_plain_service_asks_for_nothing() -> None:
     """What every provider does is no capability."""
     assert find_uses(collect(Plain)) == ()
+
+
+def test_address_of_a_dependency_asks_for_addresses(tmp_path: Path) -> None:
+    """Told with the edge and the address; a provider that refuses them refuses the graph."""
+
+    @service
+    class Caller:
+        far = depends(Demanding, url="http://far.example")
+
+    [use] = find_uses(collect(Caller))
+    assert (use.capability, str(use)) == ("addresses", "Caller: far is at http://far.example")
+    refusing = manifest(tmp_path, 'addresses = { level = "refused", reason = "no network" }')
+    with pytest.raises(UnsupportedOperationError, match=r"far\.example: addresses is refused \(no network\)"):
+        refuse_unsupported(refusing, collect(Caller))
 
 
 def test_endpoints_ask_by_how_they_are_declared() -> None:
