@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -98,6 +97,8 @@ class _Translated:
 
 
 def _refuse(ctx: click.Context, name: str, known: list[str]) -> NoReturn:
+    import difflib  # for mistakes only
+
     nearest = difflib.get_close_matches(name, known, 1)
     hint = f", did you mean {nearest[0]!r}?" if nearest else f" (commands: {', '.join(known)})"
     raise click.UsageError(f"no such command {name!r}{hint}", ctx)
