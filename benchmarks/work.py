@@ -27,7 +27,7 @@ IN_FLIGHT = 64
 MEBIBYTE = 1 << 20
 
 MOST_CALLS = 20_000
-MOST_S = 0.8
+MOST_S = 0.5
 """Seconds that one kind of work is repeated for; what has begun is finished."""
 
 WARM_CALLS = 2_000
