@@ -9,8 +9,9 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+from dynamo_core.supervision.channel import WorkerChannel
 from dynamo_core.supervision.output import WorkerOutput
-from dynamo_core.worker_run.lifeline import Lifeline, NoticeSocket
+from dynamo_core.worker_run.notices import NoticeSocket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,7 +58,7 @@ class Worker:
         self._verdict = ""
         self._status: int | None = None
         self._started: StartedWorker | None = None
-        self._lifeline = Lifeline(launch.end)
+        self._channel = WorkerChannel(launch.end)
         self._watching: asyncio.Task[None] | None = None
 
     @property
@@ -95,14 +96,14 @@ class Worker:
             notices = NoticeSocket(self._launch.notice_path, self._told)
             self._started = await engine.start(self._launch.order)
         except BaseException:
-            self._lifeline.close()
+            self._channel.close()
             self._output.finish()
             if notices is not None:
                 notices.close()
             raise
         finally:
             self._launch.close_inherited()
-        self._lifeline.send(self._launch.first_words)
+        self._channel.send(self._launch.first_words)
         name = f"end of {self._launch.order.service}/{self.slot}"
         self._watching = asyncio.create_task(self._watch(self._started, notices), name=name)
 
@@ -114,14 +115,14 @@ class Worker:
         finally:
             started.kill()  # what it has left behind
             notices.close()
-            self._lifeline.close()
+            self._channel.close()
             self._output.finish()
             self.ended.set()
             self._changed()
 
     def send(self, data: bytes) -> None:
         """Send it *data*, a membership; never waits."""
-        self._lifeline.send(data)
+        self._channel.send(data)
 
     async def stop(self, timeout_s: float) -> None:
         """Ask it to finish its calls and end; kill it once *timeout_s* seconds have passed. Safe to call twice."""

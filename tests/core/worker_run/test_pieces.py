@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import socket
 from pathlib import Path
 
 from dynamo_core.config import SupervisionConfig
 from dynamo_core.worker_run.backoff import LONGEST_DELAY_S, BackOff
-from dynamo_core.worker_run.lifeline import Lifeline, NoticeSocket
+from dynamo_core.worker_run.notices import NoticeSocket
 
 # --- back-off ---
 
@@ -41,36 +39,7 @@ def test_slot_past_its_limit_waits_longest() -> None:
     assert back_off.is_past_limit
 
 
-# --- lifeline and notices ---
-
-
-async def test_lifeline_sends_more_than_a_socket_holds() -> None:
-    """Without ever waiting, and in order."""
-    ours, theirs = socket.socketpair()
-    theirs.setblocking(False)
-    line = Lifeline(ours)
-    data = os.urandom(4 * 1024 * 1024)
-    line.send(data[:100])
-    line.send(data[100:])
-    received = b""
-    loop = asyncio.get_running_loop()
-    while len(received) < len(data):
-        received += await loop.sock_recv(theirs, 65536)
-    assert received == data
-    line.close()
-    line.close()
-    assert await loop.sock_recv(theirs, 1) == b""
-    theirs.close()
-    line.send(b"nobody is there")
-
-
-async def test_lifeline_to_a_worker_that_has_gone_is_no_error() -> None:
-    """Its process tells of that."""
-    ours, theirs = socket.socketpair()
-    line = Lifeline(ours)
-    theirs.close()
-    line.send(b"hello")
-    line.close()
+# --- notices ---
 
 
 async def test_notices_are_heard_and_the_socket_is_private(folder: Path) -> None:

@@ -6,16 +6,15 @@ tell how it is. For either, the end of file means that the other one is gone.
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import os
-import socket
-from collections import deque
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from dynamo_core.supervision.channel import WorkerChannel
+
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Mapping
 
 logger = logging.getLogger(__name__)
@@ -26,8 +25,8 @@ LONGEST_LINE_BYTES: Final = 65536
 _decode: Final = msgspec.json.Decoder(dict[str, str]).decode
 
 
-class WorkerChannel:
-    """Never waits: a worker that does not read costs memory, not time.
+class ReportingChannel(WorkerChannel):
+    """A channel on which the worker tells how it is.
 
     Args:
         end: The supervisor's end; this object closes it.
@@ -35,65 +34,17 @@ class WorkerChannel:
     """
 
     def __init__(self, end: socket.socket, told: Callable[[Mapping[str, str]], None]) -> None:
-        self._end = end
+        super().__init__(end)
         self._told = told
-        self._loop = asyncio.get_running_loop()
-        self._unsent: deque[tuple[memoryview, int | None]] = deque()
-        self._is_writing = False
         self._received = b""
-        end.setblocking(False)
         self._loop.add_reader(end.fileno(), self._read)
-
-    def send(self, data: bytes, *, descriptor: int | None = None) -> None:
-        """Queue *data*, with a copy of a descriptor; what cannot reach the worker any more is dropped."""
-        if self._end.fileno() >= 0:
-            self._unsent.append((memoryview(data), None if descriptor is None else os.dup(descriptor)))
-            if not self._is_writing:
-                self._write()
 
     def close(self) -> None:
         """Close it, once what the worker has said has been taken in. Safe to call twice."""
-        if self._end.fileno() < 0:
-            return
-        self._read()
-        self._watch_writing(wanted=False)
-        self._loop.remove_reader(self._end.fileno())
-        self._forget()
-        self._end.close()
-
-    def _write(self) -> None:
-        try:
-            while self._unsent:
-                data, descriptor = self._unsent[0]
-                if descriptor is None:
-                    sent = self._end.send(data)
-                else:
-                    sent = socket.send_fds(self._end, [data], [descriptor])
-                    os.close(descriptor)
-                if sent == len(data):
-                    self._unsent.popleft()
-                else:
-                    self._unsent[0] = data[sent:], None
-        except BlockingIOError:
-            self._watch_writing(wanted=True)
-            return
-        except OSError:  # the worker has ended; its process tells
-            self._forget()
-        self._watch_writing(wanted=False)
-
-    def _forget(self) -> None:
-        for _, descriptor in self._unsent:
-            if descriptor is not None:
-                os.close(descriptor)
-        self._unsent.clear()
-
-    def _watch_writing(self, *, wanted: bool) -> None:
-        if wanted != self._is_writing:
-            self._is_writing = wanted
-            if wanted:
-                self._loop.add_writer(self._end.fileno(), self._write)
-            else:
-                self._loop.remove_writer(self._end.fileno())
+        if self._end.fileno() >= 0:
+            self._read()
+            self._loop.remove_reader(self._end.fileno())
+            super().close()
 
     def _read(self) -> None:
         try:

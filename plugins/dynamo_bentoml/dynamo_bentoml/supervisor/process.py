@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from dynamo_bentoml.supervisor.channel import WorkerChannel
+from dynamo_bentoml.supervisor.channel import ReportingChannel
 from dynamo_bentoml.supervisor.ending import call_at_end
 from dynamo_core.supervision.output import WorkerOutput
 
@@ -104,7 +104,7 @@ class WorkerProcess:
         self._output = WorkerOutput(
             asyncio.get_running_loop(), watcher.wrote, service=launch.service, slot=slot
         )
-        self._channel: WorkerChannel | None = None
+        self._channel: ReportingChannel | None = None
         self._popen: subprocess.Popen[bytes] | None = None
 
     @property
@@ -151,7 +151,7 @@ class WorkerProcess:
         self.started_at = time.monotonic()
         self._output.attach(out_read, "stdout")
         self._output.attach(err_read, "stderr")
-        self._channel = WorkerChannel(launch.channel, self._told)
+        self._channel = ReportingChannel(launch.channel, self._told)
         self._channel.send(launch.first_words)
         call_at_end(self.pid, self._ended)
 

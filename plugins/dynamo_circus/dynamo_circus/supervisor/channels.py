@@ -6,12 +6,10 @@ Its end of file is the worker's life-line: it means that the supervisor is gone.
 
 from __future__ import annotations
 
-import asyncio
-import os
 import socket
-from collections import deque
 from typing import TYPE_CHECKING
 
+from dynamo_core.supervision.channel import WorkerChannel
 from dynamo_core.transport import encode_membership
 
 if TYPE_CHECKING:
@@ -20,65 +18,6 @@ if TYPE_CHECKING:
     from dynamo_circus.plan import RunPlan
     from dynamo_core.transport import Member
     from dynamo_core.worker_kit.bootstrap import Bootstrap
-
-
-class WorkerChannel:
-    """The supervisor's end of one worker's socket; a worker that does not read costs memory, not time."""
-
-    def __init__(self, end: socket.socket) -> None:
-        self._end = end
-        self._unsent: deque[tuple[memoryview, int | None]] = deque()
-        self._is_waiting = False
-        end.setblocking(False)
-
-    def write(self, data: bytes, *, descriptor: int | None = None) -> None:
-        """Queue *data*, with a copy of a descriptor; never blocks."""
-        if self._end.fileno() >= 0:
-            self._unsent.append((memoryview(data), None if descriptor is None else os.dup(descriptor)))
-            if not self._is_waiting:
-                self._flush()
-
-    def close(self) -> None:
-        """Close the worker's life-line."""
-        self._wait(wanted=False)
-        self._forget()
-        self._end.close()
-
-    def _flush(self) -> None:
-        try:
-            while self._unsent:
-                data, descriptor = self._unsent[0]
-                if descriptor is None:
-                    sent = self._end.send(data)
-                else:
-                    sent = socket.send_fds(self._end, [data], [descriptor])
-                    os.close(descriptor)
-                if sent == len(data):
-                    self._unsent.popleft()
-                else:
-                    self._unsent[0] = data[sent:], None
-        except BlockingIOError:
-            self._wait(wanted=True)
-            return
-        except OSError:  # the worker has ended; the reaper will tell
-            self._forget()
-        self._wait(wanted=False)
-
-    def _forget(self) -> None:
-        for _, descriptor in self._unsent:
-            if descriptor is not None:
-                os.close(descriptor)
-        self._unsent.clear()
-
-    def _wait(self, *, wanted: bool) -> None:
-        if wanted == self._is_waiting:
-            return
-        self._is_waiting = wanted
-        loop = asyncio.get_running_loop()
-        if wanted:
-            loop.add_writer(self._end.fileno(), self._flush)
-        else:
-            loop.remove_writer(self._end.fileno())
 
 
 class WorkerChannels:
@@ -103,12 +42,12 @@ class WorkerChannels:
         theirs.shutdown(socket.SHUT_WR)
         channel = WorkerChannel(ours)
         self._channels[channel] = service
-        channel.write(bootstrap.encode())
+        channel.send(bootstrap.encode())
         plan = self._plan.service(service)
         for name in set(plan.dependencies.values()):
-            channel.write(self._memberships.get(name) or encode_membership(name, ()))
+            channel.send(self._memberships.get(name) or encode_membership(name, ()))
         for remote in plan.remotes.values():
-            channel.write(encode_membership(remote.service, (remote.member,)))
+            channel.send(encode_membership(remote.service, (remote.member,)))
         return channel, theirs.detach()
 
     def push(self, service: str, members: Sequence[Member], refusal: str = "") -> None:
@@ -117,14 +56,14 @@ class WorkerChannels:
         dependents = set(self._plan.dependents_of(service))
         for channel, name in self._channels.items():
             if name in dependents:
-                channel.write(frame)
+                channel.send(frame)
 
     def renew_listener(self, channel: WorkerChannel, listener: socket.socket) -> None:
         """Have a worker accept on another socket than the one it inherited.
 
         The descriptor comes with a frame that says nothing: no service has dependents in its own worker.
         """
-        channel.write(encode_membership(self._channels[channel], ()), descriptor=listener.fileno())
+        channel.send(encode_membership(self._channels[channel], ()), descriptor=listener.fileno())
 
     def close(self, channel: WorkerChannel) -> None:
         """Close the channel of a worker that has ended. Safe to call twice."""

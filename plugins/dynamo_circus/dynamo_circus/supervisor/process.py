@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from dynamo_circus.supervisor.channels import WorkerChannel
     from dynamo_circus.supervisor.slots import Slot
     from dynamo_circus.supervisor.watcher import Watcher
+    from dynamo_core.supervision.channel import WorkerChannel
     from dynamo_core.supervision.output import WorkerOutput
 
 

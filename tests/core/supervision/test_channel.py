@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 
-from dynamo_circus.supervisor.channels import WorkerChannel
+from dynamo_core.supervision.channel import WorkerChannel
 
 LARGE = 4 * 1024 * 1024
 
@@ -16,10 +16,10 @@ async def test_a_descriptor_comes_with_the_frame_that_it_was_written_with():
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     channel = WorkerChannel(ours)
     reader, writer = os.pipe()
-    channel.write(bytes(LARGE))
-    channel.write(b"with", descriptor=writer)
+    channel.send(bytes(LARGE))
+    channel.send(b"with", descriptor=writer)
     os.close(writer)  # it has a copy
-    channel.write(b"after")
+    channel.send(b"after")
     received, descriptors = b"", []
     theirs.setblocking(False)
     async with asyncio.timeout(10):
@@ -47,10 +47,39 @@ async def test_descriptors_that_were_not_sent_are_closed():
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     channel = WorkerChannel(ours)
     reader, writer = os.pipe()
-    channel.write(bytes(LARGE))
-    channel.write(b"with", descriptor=writer)
+    channel.send(bytes(LARGE))
+    channel.send(b"with", descriptor=writer)
     os.close(writer)
     channel.close()
     assert os.read(reader, 1) == b"", "a copy is still open"
     os.close(reader)
     theirs.close()
+
+
+async def test_channel_sends_more_than_a_socket_holds() -> None:
+    """Without ever waiting, and in order."""
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    channel = WorkerChannel(ours)
+    data = os.urandom(4 * 1024 * 1024)
+    channel.send(data[:100])
+    channel.send(data[100:])
+    received = b""
+    loop = asyncio.get_running_loop()
+    while len(received) < len(data):
+        received += await loop.sock_recv(theirs, 65536)
+    assert received == data
+    channel.close()
+    channel.close()
+    assert await loop.sock_recv(theirs, 1) == b""
+    theirs.close()
+    channel.send(b"nobody is there")
+
+
+async def test_channel_to_a_worker_that_has_gone_is_no_error() -> None:
+    """Its process tells of that."""
+    ours, theirs = socket.socketpair()
+    channel = WorkerChannel(ours)
+    theirs.close()
+    channel.send(b"hello")
+    channel.close()
