@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import abc
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 import dynamo_bentoml
 from dynamo_bentoml import BentoMLDeploymentTarget, BentoMLOptions
 from dynamo_bentoml.notices import find_notices
+from dynamo_bentoml.plan import plan_service
 from dynamo_core import ServiceConfig, api, depends, endpoint, service
 from dynamo_core.errors import ConfigError, ServiceUnavailableError
 from dynamo_core.inspection import define_service
@@ -123,3 +126,26 @@ def test_edge_out_of_the_run_has_no_client_here() -> None:
     edge = define_service(Model).dependencies["far"]
     with pytest.raises(ServiceUnavailableError, match=r"127\.0\.0\.1:1"):
         BentoMLDependency(edge, None).get()
+
+
+@service
+class Anybody(abc.ABC):
+    """What a caller knows of a service that runs elsewhere."""
+
+    @abc.abstractmethod
+    @api
+    async def echo(self, text: str) -> str: ...
+
+
+@service
+class Asking:
+    anybody = depends(Anybody)
+
+
+def test_service_elsewhere_is_called_by_its_name_there() -> None:
+    """Both ends of a connection must name it; by itself, that is the name of the class."""
+    definition = define_service(Asking)
+    edge = attrs.evolve(definition.dependencies["anybody"], url="unix:/run/w.sock")
+    for named, name in ((edge, "Anybody"), (attrs.evolve(edge, remote_name="Somebody"), "Somebody")):
+        plan = plan_service(attrs.evolve(definition, dependencies={"anybody": named}), http=None)
+        assert (plan.elsewhere["anybody"].name, plan.elsewhere["anybody"].url) == (name, "unix:/run/w.sock")

@@ -229,7 +229,7 @@ def _plan_service(graph: ServiceGraph, service: ServiceDefinition, request: Bent
             here[attribute] = name
         elif name in request.addresses:
             target = ImportTarget.of(graph.find_service(name).inner)
-            elsewhere[attribute] = Elsewhere(url=request.addresses[name], target=target)
+            elsewhere[attribute] = Elsewhere(url=request.addresses[name], name=name, target=target)
         else:
             raise StartError(
                 service.name,

@@ -26,14 +26,15 @@ class WorkerOrders:
     Attributes:
         identifier: What ``bentoml serve`` was asked to serve; empty when the class is imported by itself.
         arguments: Arguments of the Bento.
-        elsewhere: Services that run elsewhere by attribute: address, and how the class is imported.
+        elsewhere: Services that run elsewhere by attribute: address, name there, and how a class with its
+            endpoints is imported.
         is_entry: Whether the service is the graph's entry.
         access_log: Whether every HTTP request is logged.
     """
 
     identifier: str = ""
     arguments: Mapping[str, Any] = attrs.field(factory=dict)
-    elsewhere: Mapping[str, tuple[str, Mapping[str, Any]]] = attrs.field(factory=dict)
+    elsewhere: Mapping[str, tuple[str, str, Mapping[str, Any]]] = attrs.field(factory=dict)
     is_entry: bool = False
     access_log: bool = False
 

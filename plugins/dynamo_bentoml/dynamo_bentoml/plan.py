@@ -43,10 +43,12 @@ class Elsewhere:
 
     Attributes:
         url: Its base address.
-        target: How its class is imported.
+        name: Its name there.
+        target: How a class with its endpoints is imported.
     """
 
     url: str
+    name: str
     target: ImportTarget
 
 
@@ -171,10 +173,11 @@ def plan_service(
         NotImportableError: A worker process cannot import its class, or that of a service elsewhere.
     """
     from dynamo_core.import_target import ImportTarget  # needed for running only
+    from dynamo_core.remote.clients import remote_service  # as above
 
     edges = definition.dependencies.items()
     elsewhere = {
-        attribute: Elsewhere(url=edge.url, target=ImportTarget.of(edge.on))
+        attribute: Elsewhere(url=edge.url, name=remote_service(edge).name, target=ImportTarget.of(edge.on))
         for attribute, edge in edges
         if edge.url is not None
     }

@@ -152,7 +152,8 @@ class Launcher:
             identifier=self._plan.source.identifier,
             arguments=dict(self._plan.source.arguments),
             elsewhere={
-                attribute: (each.url, each.target.to_data()) for attribute, each in service.elsewhere.items()
+                attribute: (each.url, each.name, each.target.to_data())
+                for attribute, each in service.elsewhere.items()
             },
             is_entry=service.name == self._plan.entry,
             access_log=service.access_log,

@@ -81,8 +81,8 @@ def _make_assignment(channel: socket.socket, bootstrap: Bootstrap, orders: Worke
         definition, dependencies = load_definitions(bootstrap)
         bento = None
     elsewhere = {
-        attribute: (url, define_service(ImportTarget.from_data(target).load()))
-        for attribute, (url, target) in orders.elsewhere.items()
+        attribute: (url, attrs.evolve(define_service(ImportTarget.from_data(target).load()), name=name))
+        for attribute, (url, name, target) in orders.elsewhere.items()
     }
     return Assignment(
         channel=channel,
