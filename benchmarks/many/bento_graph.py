@@ -8,9 +8,8 @@ from typing import Any
 import bentoml
 
 from benchmarks.many.load import WORKERS_VARIABLE, how_many, load
+from benchmarks.sides.bento_options import OPTIONS
 from benchmarks.work import ARGUMENT
-
-_OPTIONS: dict[str, Any] = {"traffic": {"timeout": 120}, "logging": {"access": {"enabled": False}}}
 
 
 class _Echo:
@@ -25,7 +24,7 @@ def _workers_of(number: int) -> int:
 
 BACKENDS = [
     bentoml.service(
-        type(f"Backend{number}", (_Echo,), {"__module__": __name__}), workers=_workers_of(number), **_OPTIONS
+        type(f"Backend{number}", (_Echo,), {"__module__": __name__}), workers=_workers_of(number), **OPTIONS
     )
     for number in range(how_many())
 ]
@@ -56,5 +55,5 @@ Frontend = bentoml.service(
         },
     ),
     workers=1,
-    **_OPTIONS,
+    **OPTIONS,
 )

@@ -15,11 +15,12 @@ import bentoml
 
 from benchmarks.models import Prompt
 from benchmarks.pinning import pin_callee, pin_caller
+from benchmarks.sides.bento_options import OPTIONS
 from benchmarks.sides.living import TAKES_S, recover
 from benchmarks.work import ITEM, measure
 
 
-@bentoml.service(workers=1, traffic={"timeout": 120}, logging={"access": {"enabled": False}})
+@bentoml.service(workers=1, **OPTIONS)
 class Backend:
     def __init__(self) -> None:
         pin_callee()
@@ -94,7 +95,7 @@ async def _items(chunks: AsyncIterator[str]) -> AsyncIterator[str]:
             yield ITEM
 
 
-@bentoml.service(workers=1, traffic={"timeout": 120}, logging={"access": {"enabled": False}})
+@bentoml.service(workers=1, **OPTIONS)
 class Frontend:
     backend = bentoml.depends(Backend)
 
