@@ -9,7 +9,6 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from dynamo_core.client import make_client
 from dynamo_core.control import RunDirectory, sweep_dead_runs
 from dynamo_core.control.reporting import RunCommands, StateReport
 from dynamo_core.control.server import ControlServer
@@ -18,7 +17,8 @@ from dynamo_core.logs.run_log import RunLog
 from dynamo_core.provider.events import ServiceEvent
 from dynamo_core.provider.interfaces import RunningServices
 from dynamo_core.provider.status import RunStatus
-from dynamo_core.transport import SlotChannel, encode_membership
+from dynamo_core.supervision.run_clients import RunClients
+from dynamo_core.transport import encode_membership
 from dynamo_core.worker_run.bound import WorkerService
 from dynamo_core.worker_run.crew import Crew
 from dynamo_core.worker_run.facts import RunFacts
@@ -85,7 +85,6 @@ class WorkerRun(RunningServices):
         self._graph = graph
         self._provider = provider
         self._started_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        self._loop = asyncio.get_running_loop()
         self._facts = RunFacts(
             directory=directory,
             engine=engine,
@@ -101,8 +100,7 @@ class WorkerRun(RunningServices):
         self._report = StateReport(self, directory, str(graph.entry.definition.target))
         self._reporting: asyncio.Task[None] | None = None
         self._control = ControlServer(_Commands(self, self._request_stop), directory)
-        self._channels: dict[str, SlotChannel] = {}
-        self._clients: dict[str, Any] = {}
+        self._run_clients = RunClients(graph, self.run_id, lambda service: (self._crews[service].members, ""))
         self._state = "starting"
         self._has_changed = asyncio.Event()
         self._stopping: asyncio.Task[None] | None = None
@@ -226,16 +224,8 @@ class WorkerRun(RunningServices):
             ServiceNotFoundError: The run has no such service.
             ServiceUnavailableError: The run has ended.
         """
-        found = self._graph.find_service(service)
-        self._check_open(found.name)
-        if found.name not in self._clients:
-            channel = SlotChannel(found.name, run_id=self.run_id)
-            self._channels[found.name] = channel
-            self._clients[found.name] = make_client(found.inner, found.definition, channel, self._loop)
-            crew = self._crews[found.name]
-            # what is known by then, which may be more than now
-            self._loop.call_soon_threadsafe(lambda: channel.set_members(crew.members))
-        return self._clients[found.name]
+        self._check_open(self._graph.find_service(service).name)
+        return self._run_clients.find(service)
 
     # --- inside ---
 
@@ -251,8 +241,7 @@ class WorkerRun(RunningServices):
             if isinstance(service, WorkerService):
                 service.attach(None)
         self._state = "stopped"
-        for channel in self._channels.values():
-            await channel.aclose()
+        await self._run_clients.aclose()
         await self._control.aclose()
         if self._reporting is not None:
             self._reporting.cancel()
@@ -277,8 +266,7 @@ class WorkerRun(RunningServices):
             edges = self._graph.dependencies.get(service.name, {}).values()
             if any(edge.on is not None and edge.on.name == name for edge in edges):
                 self._crews[service.name].send(frame)
-        if name in self._channels:
-            self._channels[name].set_members(members)
+        self._run_clients.members_changed(name, members)
         self._tell_change()
 
     def _memberships_for(self, name: str) -> list[bytes]:
