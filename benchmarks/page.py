@@ -38,6 +38,7 @@ SHOWN = (
 """Place and work of what the picture shows."""
 
 PARTS = ("calls", "payloads", "ingress", "startup", "scaling", "discovery")
+FEWEST_STARTS = 5
 _PATH = re.compile(r"(?<![\w.])/(?:[\w.@+-]+/)+[\w.@+-]*")
 
 
@@ -92,6 +93,7 @@ def to_block(figures: Sequence[Figure], names: dict[str, str], runs: dict[str, d
     """Budgets, tables and what they were measured on, as Markdown."""
     return "\n\n".join(
         [
+            *_warning(figures),
             "### Budgets",
             "\n".join(budget_table(figures)),
             to_markdown(figures, names).strip(),
@@ -99,6 +101,16 @@ def to_block(figures: Sequence[Figure], names: dict[str, str], runs: dict[str, d
             "\n".join(_machines(runs)),
         ]
     )
+
+
+def _warning(figures: Sequence[Figure]) -> Iterator[str]:
+    """A sentence on parts that were only tried."""
+    tried = {
+        figure.part for figure in figures for values in figure.values.values() if len(values) < FEWEST_STARTS
+    }
+    if tried:
+        parts = ", ".join(part for part in PARTS if part in tried)
+        yield f"**Of these, some were started fewer than {FEWEST_STARTS} times, and only tried: {parts}.**"
 
 
 def budget_table(figures: Sequence[Figure]) -> Iterator[str]:
