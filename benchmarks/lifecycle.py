@@ -16,6 +16,7 @@ from typing import Any
 from benchmarks import calls, startup
 from benchmarks.figures import Figure
 from benchmarks.pinning import PLACE_VARIABLE
+from benchmarks.processes import processes_of
 from benchmarks.sides import NEEDS
 from benchmarks.sides.living import ANSWERED, FIRST, RECOVER
 
@@ -129,7 +130,7 @@ def start_side(side: str) -> tuple[float, float] | None:
         assert process.stdout is not None
         for line in process.stdout:
             if line.strip() == ANSWERED:
-                family = _family(process.pid)
+                family = processes_of(process.pid)
                 return time.perf_counter() - began, startup.pss_mb(family[side in DRIVEN :])
         raise RuntimeError("it ended without an answer")
 
@@ -187,14 +188,3 @@ def _running(side: str, *options: str) -> Iterator[tuple[subprocess.Popen[str] |
                 process.wait(calls.STOP_S)
             except subprocess.TimeoutExpired:
                 calls.interrupt(process)
-
-
-def _family(pid: int) -> list[int]:
-    """A process and all that descend from it."""
-    found, unseen = [], [pid]
-    while unseen:
-        each = unseen.pop()
-        found.append(each)
-        for children in Path(f"/proc/{each}/task").glob("*/children"):
-            unseen += map(int, children.read_text().split())
-    return found

@@ -19,13 +19,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from benchmarks.calls import CHOSEN, ROOT, is_installed
 from benchmarks.figures import Figure
 from benchmarks.many.load import SERVICES_VARIABLE, WORKERS_VARIABLE
 from benchmarks.pinning import PLACE_VARIABLE
+from benchmarks.processes import processes_of
 from benchmarks.sides import SIDES
 from benchmarks.startup import free_port, pss_mb
 from benchmarks.work import IN_FLIGHT, describe
@@ -171,18 +171,6 @@ def end(process: subprocess.Popen[bytes]) -> None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         process.wait()
-
-
-def processes_of(pid: int) -> list[int]:
-    """A process and all that descend from it."""
-    found: list[int] = []
-    unseen = [pid]
-    while unseen:
-        found.append(unseen.pop())
-        for children in Path(f"/proc/{found[-1]}/task").glob("*/children"):
-            with contextlib.suppress(OSError):
-                unseen += map(int, children.read_text("ascii").split())
-    return found
 
 
 def _is_answering(port: int) -> bool:

@@ -91,3 +91,14 @@ def test_page_of_the_documentation_has_the_marks() -> None:
 def test_figures_of_few_starts_are_called_tries(starts: int, is_warned: bool) -> None:
     figure = make_figure("startup", values={"circus": [1.0] * starts})
     assert ("only tried: startup" in page.to_block([figure], NAMES, {})) is is_warned
+
+
+def test_writing_twice_gives_the_same_page(empty: Path) -> None:
+    page.write([make_figure("startup")], NAMES, empty)
+    once = empty.read_text("utf-8")
+    page.write([make_figure("startup")], NAMES, empty)
+    assert empty.read_text("utf-8") == once
+
+
+def test_page_of_the_documentation_has_the_marks() -> None:
+    assert "block" in page.fill(page.PAGE.read_text("utf-8"), "block")
