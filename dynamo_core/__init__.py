@@ -5,8 +5,9 @@ Names are imported when they are first used, because the command line imports th
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from dynamo_core.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from dynamo_core._version import __version__
@@ -134,15 +135,4 @@ __all__ = [
     "with_options",
 ]
 
-
-def __getattr__(name: str) -> object:
-    module = _MODULES.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(module), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _MODULES)

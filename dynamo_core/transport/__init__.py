@@ -8,8 +8,9 @@ Names are imported when they are first used: a supervisor that tells who serves 
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from dynamo_core.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from dynamo_core.transport.json_calls import call_json
@@ -19,13 +20,13 @@ if TYPE_CHECKING:
     from dynamo_core.transport.slot_channel import SlotChannel
 
 _MODULES = {
-    "Member": "membership",
-    "MembershipReader": "membership",
-    "ServiceServer": "server",
-    "SlotChannel": "slot_channel",
-    "TransportLimits": "limits",
-    "call_json": "json_calls",
-    "encode_membership": "membership",
+    "Member": ".membership",
+    "MembershipReader": ".membership",
+    "ServiceServer": ".server",
+    "SlotChannel": ".slot_channel",
+    "TransportLimits": ".limits",
+    "call_json": ".json_calls",
+    "encode_membership": ".membership",
 }
 
 __all__ = [
@@ -38,15 +39,4 @@ __all__ = [
     "encode_membership",
 ]
 
-
-def __getattr__(name: str) -> object:
-    module = _MODULES.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: object = getattr(importlib.import_module(f"{__name__}.{module}"), name)
-    globals()[name] = found
-    return found
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _MODULES)

@@ -13,8 +13,9 @@ Needs pytest; the services that the tests run (``dynamo_core.testing.conformance
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Final
+
+from dynamo_core.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from dynamo_core.testing.conformance.calls import CallConformance
@@ -78,18 +79,12 @@ __all__ = [
     "ValueConformance",
 ]
 
+_find, __dir__ = lazy_names(__name__, _MODULES)
+
 
 def __getattr__(name: str) -> object:
-    module = _MODULES.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import pytest  # workers import this package too, and need no pytest
+    if name in _MODULES:
+        import pytest  # workers import this package too, and need no pytest
 
-    pytest.register_assert_rewrite(*_MODULES.values())
-    value = getattr(importlib.import_module(module), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+        pytest.register_assert_rewrite(*_MODULES.values())
+    return _find(name)

@@ -6,8 +6,9 @@ Names are imported when they are first used: BentoML itself is imported in its o
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from dynamo_core.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from dynamo_bentoml.dependency import BentoMLDependency
@@ -35,15 +36,4 @@ __all__ = [
     "bentoml_service",
 ]
 
-
-def __getattr__(name: str) -> object:
-    module = _MODULES.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(module), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _MODULES)

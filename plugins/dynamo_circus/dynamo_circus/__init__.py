@@ -5,8 +5,9 @@ Names are imported when they are first used: Circus itself only ever runs in the
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from dynamo_core.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from dynamo_circus.arbiter_handle import ArbiterHandle
@@ -25,15 +26,4 @@ _MODULES = {
 
 __all__ = ["ArbiterHandle", "CircusDependency", "CircusDeploymentTarget", "CircusOptions", "CircusService"]
 
-
-def __getattr__(name: str) -> object:
-    module = _MODULES.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(module), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _MODULES)
