@@ -7,8 +7,8 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any
 
-from dynamo_core.control.state import RunState, start_ticks, write_state
-from dynamo_core.errors import RunDirectoryError
+from dynamo_core.control.state import RunState, start_ticks
+from dynamo_core.control.writing import write_to_its_end
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -46,10 +46,7 @@ class StateReport:
             await self._is_due.wait()
             self._is_due.clear()
             state = self._state(await self._services.status())
-            try:
-                await asyncio.to_thread(write_state, self._directory.fileno(), state)
-            except RunDirectoryError as exc:
-                logger.warning("%s", exc)
+            await write_to_its_end(self._directory.fileno(), state)
 
     def _state(self, status: RunStatus) -> RunState:
         data: dict[str, Any] = status.to_data()  # the fields of a run's status are those of its state

@@ -9,8 +9,8 @@ import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from dynamo_core.control import RunState, ServiceState, WorkerState, start_ticks, write_state
-from dynamo_core.errors import RunDirectoryError
+from dynamo_core.control import RunState, ServiceState, WorkerState, start_ticks
+from dynamo_core.control.writing import write_to_its_end
 from dynamo_core.provider import RunStatus
 
 if TYPE_CHECKING:
@@ -67,10 +67,7 @@ class RunReport:
             self._is_due.clear()
             state = self._state(run.current_status())
             with contextlib.suppress(ValueError):  # the directory has been closed
-                try:
-                    await asyncio.to_thread(write_state, self._directory.fileno(), state)
-                except RunDirectoryError as error:
-                    logger.warning("%s", error)
+                await write_to_its_end(self._directory.fileno(), state)
 
     def _state(self, status: RunStatus) -> RunState:
         return RunState(

@@ -9,8 +9,8 @@ import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
-from dynamo_core.control import RunDirectory, RunState, ServiceState, WorkerState, start_ticks, write_state
-from dynamo_core.errors import RunDirectoryError
+from dynamo_core.control import RunDirectory, RunState, ServiceState, WorkerState, start_ticks
+from dynamo_core.control.writing import write_to_its_end
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,19 +59,7 @@ class RunReport:
             await self._is_due.wait()
             self._is_due.clear()
             with contextlib.suppress(ValueError):  # the directory has been closed
-                await self._write(self._run.directory.fileno(), self.state())
-
-    async def _write(self, descriptor: int, state: RunState) -> None:
-        """Write once; when cancelled, end it first: a directory that is being removed must get no file."""
-        writing = asyncio.ensure_future(asyncio.to_thread(write_state, descriptor, state))
-        try:
-            await asyncio.shield(writing)
-        except RunDirectoryError as error:
-            logger.warning("%s", error)
-        except asyncio.CancelledError:
-            await asyncio.wait({writing})
-            writing.exception()  # whatever it was, it is of no use any more
-            raise
+                await write_to_its_end(self._run.directory.fileno(), self.state())
 
     def state(self) -> RunState:
         """The run as it is now."""
