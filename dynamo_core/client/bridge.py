@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dynamo_core.errors import CallCancelledError, ServiceUnavailableError
 from dynamo_core.host.context import CURRENT_CALL
+from dynamo_core.pump import END, Pump
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 
     from dynamo_core.host.context import CallContext
 
-END: Final = object()
-"""What a stream's last step gives."""
 _LOOP_CHECK_S: Final = 5.0
 """A loop that is closed while calls run leaves them waiting; how often a blocked thread looks whether it was."""
 
@@ -143,61 +142,3 @@ class Bridge:
 
     def _ended(self) -> ServiceUnavailableError:
         return ServiceUnavailableError(self._service, "the event loop of this client has ended")
-
-
-class Pump:
-    """Takes the steps of one async generator, all in one task of its loop, each when it is asked for.
-
-    Args:
-        open_source: Makes the generator; called on the loop.
-    """
-
-    def __init__(self, open_source: Callable[[], AsyncGenerator[Any, None]]) -> None:
-        self._open_source = open_source
-        self._requests: asyncio.Queue[asyncio.Future[Any]] = asyncio.Queue()
-        self._task: asyncio.Task[Any] | None = None
-        self._has_stopped = False
-
-    async def step(self) -> Any:
-        """The next item, or ``END``."""
-        if self._has_stopped:
-            return END
-        request: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._requests.put_nowait(request)
-        return await request
-
-    def stop(self) -> None:
-        """End the iteration, in the middle of a step too."""
-        self._has_stopped = True
-        if self._task is not None:
-            self._task.cancel()
-
-    async def run(self) -> None:
-        """Answer requests until the generator ends, raises, or :meth:`stop` is called."""
-        self._task = asyncio.current_task()
-        if self._has_stopped:
-            return
-        source = self._open_source()
-        try:
-            while await self._answer(source):
-                pass
-        finally:
-            self._has_stopped = True
-            self._task = None
-            await source.aclose()
-
-    async def _answer(self, source: AsyncGenerator[Any, None]) -> bool:
-        """Answer one request; False when there is nothing more to answer."""
-        request = await self._requests.get()
-        try:
-            item = await anext(source, END)
-        except Exception as exc:  # noqa: BLE001  # it belongs to whoever iterates
-            if not request.done():
-                request.set_exception(exc)
-            return False
-        except BaseException:
-            request.cancel()
-            raise
-        if not request.done():  # whoever asked may have been interrupted
-            request.set_result(item)
-        return item is not END

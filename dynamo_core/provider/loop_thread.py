@@ -6,16 +6,15 @@ import asyncio
 import concurrent.futures
 import contextlib
 import threading
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from dynamo_core.errors import DynamoError
+from dynamo_core.pump import END, Pump
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 
 T = TypeVar("T")
-
-_END: Final = object()
 
 
 class RunEndedError(DynamoError):
@@ -161,70 +160,13 @@ class LoopThread:
         Raises:
             RunEndedError: The loop has ended, or ends meanwhile.
         """
-        pump: _Pump[T] = _Pump(open_source)
+        pump = Pump(open_source)
         running = self._submit(pump.run())
         try:
-            while (item := self.call(pump.step())) is not _END:
+            while (item := self.call(pump.step())) is not END:
                 yield cast("T", item)
         finally:
             self.call_soon(pump.stop)
             if threading.current_thread() is not self._thread:  # the collector may end an iteration anywhere
                 with contextlib.suppress(concurrent.futures.CancelledError):
                     running.result()
-
-
-class _Pump(Generic[T]):
-    """Takes the steps of one async iterator, all in one task, each when it is asked for."""
-
-    def __init__(self, open_source: Callable[[], AsyncIterator[T]]) -> None:
-        self._open_source = open_source
-        self._requests: asyncio.Queue[asyncio.Future[object]] = asyncio.Queue()
-        self._task: asyncio.Task[Any] | None = None
-        self._has_stopped = False
-
-    async def step(self) -> object:
-        """The next item, or ``_END``."""
-        request: asyncio.Future[object] = asyncio.get_running_loop().create_future()
-        if self._has_stopped:
-            return _END
-        self._requests.put_nowait(request)
-        return await request
-
-    def stop(self) -> None:
-        """End the iteration, in the middle of a step too."""
-        self._has_stopped = True
-        if self._task is not None:
-            self._task.cancel()
-
-    async def run(self) -> None:
-        """Answer requests until the source ends, raises, or :meth:`stop` is called."""
-        self._task = asyncio.current_task()
-        if self._has_stopped:
-            return
-        source = self._open_source()
-        try:
-            while await self._answer(source):
-                pass
-        finally:
-            self._has_stopped = True
-            close = getattr(source, "aclose", None)
-            if close is not None:
-                await close()
-
-    async def _answer(self, source: AsyncIterator[T]) -> bool:
-        """Answer one request; False when there is nothing more to answer."""
-        request = await self._requests.get()
-        try:
-            item: object = await anext(source)
-        except StopAsyncIteration:
-            item = _END
-        except Exception as exc:  # noqa: BLE001  # it belongs to whoever iterates
-            if not request.done():
-                request.set_exception(exc)
-            return False
-        except asyncio.CancelledError:
-            request.cancel()
-            raise
-        if not request.done():  # the caller may have been interrupted
-            request.set_result(item)
-        return item is not _END
