@@ -59,6 +59,12 @@ async def until(holds: Callable[[], bool], what: str) -> None:
         await asyncio.sleep(0.02)
 
 
+def is_removed(folder: Path) -> bool:
+    """Remove a folder; whether it is gone, which it is not when something was written meanwhile."""
+    shutil.rmtree(folder, ignore_errors=True)
+    return not folder.exists()
+
+
 async def test_workers_serve_a_socket_that_was_made_anew() -> None:
     """The same processes as before, without a restart."""
     heard: list[Any] = []
@@ -80,7 +86,7 @@ async def test_a_directory_that_was_removed_is_made_anew_with_all_it_held(runs: 
         directory = runs.run_directories / run.run_id
         names = {path.name for path in directory.iterdir()}
         aside = directory.rename(directory.with_name("aside"))
-        shutil.rmtree(aside)
+        await until(lambda: is_removed(aside), "nothing is written there any more")
         await until(
             lambda: directory.exists() and {path.name for path in directory.iterdir()} == names,
             "a new directory",

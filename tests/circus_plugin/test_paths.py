@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import shutil
 from pathlib import Path
@@ -33,7 +34,7 @@ async def newcomer(arbiter: ArbiterHandle, graph: str):
     workers = (await arbiter.stats("Backend")).workers
     channel.set_members([Member(slot=each.slot, path=str(each.path)) for each in workers])
     try:
-        yield make_client(definition.inner, definition, channel, arbiter._loop)
+        yield make_client(definition.inner, definition, channel, asyncio.get_running_loop())
     finally:
         await channel.aclose()
 
@@ -53,13 +54,20 @@ async def test_workers_serve_a_socket_that_was_made_anew(runs, graphs):
         assert [event.slot for event in heard if event.kind == "message"] == [0]
 
 
+def is_removed(folder: Path) -> bool:
+    """Remove a folder; whether it is gone, which it is not when something was written meanwhile."""
+    shutil.rmtree(folder, ignore_errors=True)
+    return not folder.exists()
+
+
 async def test_a_directory_that_was_removed_is_made_anew_with_all_it_held(runs, graphs):
     """Commands, notifications and callers find what they need again."""
     graph, heard = f"{graphs}/chain.py:Frontend", []
     async with running(graph, heard) as arbiter:
         directory = runs / arbiter.run_id
         names = {path.name for path in directory.iterdir()}
-        shutil.rmtree(directory)
+        aside = directory.rename(directory.with_name("aside"))
+        await until(lambda: is_removed(aside), "nothing is written there any more")
         await until(
             lambda: directory.exists() and {path.name for path in directory.iterdir()} == names,
             "a new directory",

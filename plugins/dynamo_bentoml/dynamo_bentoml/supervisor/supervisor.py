@@ -20,7 +20,7 @@ from dynamo_bentoml.supervisor.commands import RunCommands
 from dynamo_bentoml.supervisor.ending import call_at_end
 from dynamo_bentoml.supervisor.group import ServiceGroup
 from dynamo_bentoml.supervisor.launcher import Launcher
-from dynamo_bentoml.supervisor.paths import PathKeeper
+from dynamo_bentoml.supervisor.paths import RunPaths
 from dynamo_bentoml.supervisor.report import RunReport
 from dynamo_bentoml.supervisor.run_events import LinesListener, MembersListener, RunEvents
 from dynamo_core.control import RunDirectory, sweep_dead_runs
@@ -94,7 +94,7 @@ class Supervisor(RunEvents):
                 self._helpers.start(self._keep_swept(), "sweep")
                 try:
                     await control.open()
-                    self._helpers.start(PathKeeper(self, control).watch(), "paths")
+                    self._helpers.start(RunPaths(self, control).watch(), "paths")
                     await self._serve()
                 finally:
                     self.is_stopping = True

@@ -1,18 +1,12 @@
-"""The paths of a run: whether they still lead to its sockets, and what to do when somebody has removed them.
-
-Whoever clears up temporary folders may take them for rubbish.
-Connections that are open do not notice; nobody new gets in, and no worker is heard.
-"""
+"""The paths of a run that Circus's sockets have, and the one that workers tell on how they are."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from dynamo_circus.supervisor.sockets import SlotSocket
-from dynamo_core.errors import RunDirectoryError
-from dynamo_core.provider import ServiceEvent
+from dynamo_core.supervision.path_keeper import PathKeeper
 
 if TYPE_CHECKING:
     from dynamo_circus.notify import NotifySocket
@@ -23,10 +17,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-CHECK_S: Final = 1.0
 
-
-class PathKeeper:
+class RunPaths(PathKeeper):
     """Looks at the paths of a run now and then, and makes anew what is missing.
 
     Args:
@@ -36,41 +28,26 @@ class PathKeeper:
     """
 
     def __init__(self, run: Supervisor, control: ControlServer, notify: NotifySocket) -> None:
+        super().__init__(
+            run.directory, control, services=[watcher.name for watcher in run.watchers], emit=run.emit
+        )
         self._run = run
-        self._control = control
         self._notify = notify
-        self._trouble = ""
 
-    async def watch(self) -> None:
-        """Look every few seconds, until cancelled."""
-        while True:
-            await asyncio.sleep(CHECK_S)
-            try:
-                self.check()
-                self._trouble = ""
-            except (RunDirectoryError, OSError) as error:
-                self._tell_trouble(str(error))
+    def write_state(self) -> None:
+        """Have the state file written."""
+        self._run.note_change()
 
-    def check(self) -> None:
-        """Look once.
-
-        Raises:
-            RunDirectoryError: Something cannot be made anew.
-            OSError: Likewise.
-        """
-        run = self._run
-        if run.directory.restore():
-            logger.warning("the run's directory %s was removed; it has been made anew", run.directory.path)
-        if not run.directory.state_path.exists():
-            run.note_change()  # writes it
+    def check_own(self) -> None:
+        """Open the socket anew that workers tell on how they are, if its path is gone."""
         if not self._notify.is_reachable:
             self._notify.close()
             self._notify.open()
             logger.warning("%s was removed; it has been made anew", self._notify.path)
-        if not self._control.is_reachable:
-            self._control.reopen()
-            logger.warning("%s was removed; it has been made anew", run.directory.control_socket_path)
-        for watcher in run.watchers:
+
+    def check_slots(self) -> None:
+        """Make every slot's socket anew that is missing, have its workers accept on it, and tell."""
+        for watcher in self._run.watchers:
             for slot in watcher.slots:
                 if not slot.socket.is_reachable:
                     self._renew(watcher, slot)
@@ -85,18 +62,7 @@ class PathKeeper:
         for process in (slot.process, slot.incoming):
             if process is not None and process.launch.channel is not None and not process.has_been_collected:
                 self._run.channels.renew_listener(process.launch.channel, found)
-        detail = "its socket was removed; it has been made anew"
+        remark = ""
         if watcher.service.is_custom:
-            detail += "; a worker with a command of its own that does not hear of it has to be restarted"
-        logger.warning("%s/%d: %s", watcher.name, slot.index, detail)
-        self._run.emit(ServiceEvent(kind="message", service=watcher.name, slot=slot.index, detail=detail))
-
-    def _tell_trouble(self, trouble: str) -> None:
-        """Say once what cannot be mended."""
-        if trouble == self._trouble:
-            return
-        self._trouble = trouble
-        detail = f"nobody new can reach the run: {self._run.directory.path} is gone, {trouble}"
-        logger.error("%s", detail)
-        for watcher in self._run.watchers:
-            self._run.emit(ServiceEvent(kind="message", service=watcher.name, detail=detail))
+            remark = "; a worker with a command of its own that does not hear of it has to be restarted"
+        self.tell_renewed(watcher.name, slot.index, remark)

@@ -16,7 +16,7 @@ from dynamo_circus.supervisor.channels import WorkerChannels
 from dynamo_circus.supervisor.commands import RunCommands
 from dynamo_circus.supervisor.http_refusals import HttpRefusals
 from dynamo_circus.supervisor.launcher import Launcher
-from dynamo_circus.supervisor.paths import PathKeeper
+from dynamo_circus.supervisor.paths import RunPaths
 from dynamo_circus.supervisor.report import RunReport
 from dynamo_circus.supervisor.run_crew import RunCrew
 from dynamo_circus.supervisor.sockets import CircusSocket, HttpSocket, SlotSocket
@@ -91,7 +91,7 @@ class Supervisor(RunCrew):
                 control = ControlServer(RunCommands(self), self.directory)
                 try:
                     await control.open()
-                    keeper = PathKeeper(self, control, self._notify)
+                    keeper = RunPaths(self, control, self._notify)
                     helpers.append(self.run_tasks.create_task(keeper.watch(), name="paths"))
                     await self._serve()
                 finally:
