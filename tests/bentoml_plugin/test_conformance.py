@@ -75,6 +75,8 @@ class TestHttp(HttpConformance):
     """HTTP through BentoML's application."""
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # BentoML's own, where devices make it be imported here
+@pytest.mark.filterwarnings("ignore:Requested .* GPUs:ResourceWarning")  # as above, on a machine that has none
 class TestClaims(ClaimConformance):
     """The manifest, on BentoML."""
 
