@@ -75,8 +75,8 @@ class TestHttp(HttpConformance):
     """HTTP through BentoML's application."""
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # BentoML's own, where devices make it be imported here
-@pytest.mark.filterwarnings("ignore:Requested .* GPUs:ResourceWarning")  # as above, on a machine that has none
+# BentoML's own: when devices make it be imported here, and when the machine has none
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:.*GPUs:ResourceWarning")
 class TestClaims(ClaimConformance):
     """The manifest, on BentoML."""
 
