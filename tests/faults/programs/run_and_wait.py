@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ SERVICES = Path(__file__).parents[1] / "services.py"
 
 
 def main() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it would be ignored
     with run_graph(CircusDeploymentTarget(), load_graph(f"{SERVICES}:{sys.argv[1]}")):
         print("ready", flush=True)
         time.sleep(600)
