@@ -108,13 +108,15 @@ def kill_marked(marks: list[bytes]) -> int:
     if sys.platform != "linux" or not marks:
         return 0
     wanted = [b"\0" + mark for mark in marks]
-    killed = 0
+    killed: set[str] = set()  # one that has not gone yet is found again
     for _ in range(MOST_PASSES):
-        found = sum(kill_if_marked(int(name), wanted) for name in posix.listdir("/proc") if name.isdigit())
-        killed += found
+        found = {
+            name for name in posix.listdir("/proc") if name.isdigit() and kill_if_marked(int(name), wanted)
+        }
         if not found:
             break
-    return killed
+        killed |= found
+    return len(killed)
 
 
 def kill_if_marked(pid: int, wanted: list[bytes]) -> bool:

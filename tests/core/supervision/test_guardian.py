@@ -10,6 +10,7 @@ import select
 import signal
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -170,15 +171,22 @@ def test_death_of_the_supervisor_kills_what_left_its_group(guarded: tuple[RunDir
 def test_what_the_owned_have_started_is_killed_and_nothing_else() -> None:
     """An owner is a run's whole mark, or the beginning of it; a supervisor kills so while it lives."""
     base = {"PATH": os.environ["PATH"]}
+    mine, foreign = uuid.uuid4().hex, uuid.uuid4().hex  # other tests run at the same time
     with (
-        subprocess.Popen(["sleep", "1000"], env=base | {environment.WORKER_ID: "a1/Backend/0.1"}) as ours,
-        subprocess.Popen(["sleep", "1000"], env=base | {environment.WORKER_ID: "a1/Backend/0.12"}) as other,
-        subprocess.Popen(["sleep", "1000"], env=base | {environment.WORKER_ID: "b1/Backend/0.1"}) as theirs,
+        subprocess.Popen(
+            ["sleep", "1000"], env=base | {environment.WORKER_ID: f"{mine}/Backend/0.1"}
+        ) as ours,
+        subprocess.Popen(
+            ["sleep", "1000"], env=base | {environment.WORKER_ID: f"{mine}/Backend/0.12"}
+        ) as other,
+        subprocess.Popen(
+            ["sleep", "1000"], env=base | {environment.WORKER_ID: f"{foreign}/Backend/0.1"}
+        ) as theirs,
     ):
-        assert kill_owned(["a1/Backend/0.1\0"]) == 1
+        assert kill_owned([f"{mine}/Backend/0.1\0"]) == 1
         assert ours.wait(10) == -signal.SIGKILL
         assert other.poll() is None
-        assert kill_owned(["a1/", "c1/"]) == 1
+        assert kill_owned([f"{mine}/", f"{uuid.uuid4().hex}/"]) == 1
         assert other.wait(10) == -signal.SIGKILL
         assert theirs.poll() is None
         assert kill_owned([]) == 0
