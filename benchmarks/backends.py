@@ -35,3 +35,19 @@ STREAMS: dict[str, Callable[[Any], AsyncIterator[Any]]] = {
     "suspending": suspending,
     "slow": slow,
 }
+
+
+class StreamingClient:
+    """The streams of a client that opens each kind in the same way."""
+
+    def _stream(self, kind: str, count: int) -> AsyncIterator[Any]:
+        raise NotImplementedError
+
+    def ready(self, count: int) -> AsyncIterator[Any]:
+        return self._stream("ready", count)
+
+    def suspending(self, count: int) -> AsyncIterator[Any]:
+        return self._stream("suspending", count)
+
+    def slow(self, count: int) -> AsyncIterator[Any]:
+        return self._stream("slow", count)

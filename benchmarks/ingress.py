@@ -1,7 +1,5 @@
 """HTTP ingress beside bare Starlette on the same uvicorn: JSON POST over 32 connections.
 
-    python benchmarks/ingress.py [--rounds 5] [--json]
-
 One worker each, on a core of its own; the driver is on the other. Both run uvloop and httptools, and log no access.
 *parameters*: the body is an object of parameters; *model*: it is a pydantic model, which the answer is too.
 Rounds are interleaved. What a server can do is its processor time per request, of which requests per second follow
@@ -10,7 +8,6 @@ on a quiet machine only; both are told.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
@@ -18,7 +15,6 @@ import select
 import shutil
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -27,6 +23,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
+
+from benchmarks.processes import free_port
 
 CONNECTIONS = 32
 WARM_UP_S = 0.5
@@ -120,26 +118,6 @@ class Load(NamedTuple):
     cpu_us: float
 
 
-class Row(NamedTuple):
-    """One figure beside the same of Starlette.
-
-    Attributes:
-        what: Which endpoint.
-        ours: Medians.
-        starlette: Medians.
-        ratio: Requests per second of ours by Starlette's, in the same round; the median.
-        spread: Least and greatest ratio.
-        cpu_ratio: Processor time of Starlette by ours; the median.
-    """
-
-    what: str
-    ours: Load
-    starlette: Load
-    ratio: float
-    spread: tuple[float, float]
-    cpu_ratio: float
-
-
 def write_programs(folder: Path) -> None:
     """Write what is served."""
     (folder / "served.py").write_text(SERVICE, "utf-8")
@@ -201,14 +179,6 @@ def _wait_open(process: subprocess.Popen[bytes], port: int) -> None:
         else:
             return
     raise TimeoutError("the server does not listen")
-
-
-def free_port() -> int:
-    """A TCP port that nobody listens on now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 def pin(pid: int, cores: set[int]) -> None:
@@ -312,61 +282,3 @@ def drive_wrk(port: int, path: str) -> tuple[int, float]:
     if counted is None or rate is None or re.search("Non-2xx|Socket errors", done.stdout):
         raise RuntimeError(f"wrk says: {done.stdout}")
     return int(counted[1]), float(rate[1])
-
-
-def measure(rounds: int = 5) -> list[Row]:
-    """Measure both, interleaved."""
-    os.sched_setaffinity(0, DRIVER_CORES)
-    kinds = ("parameters", "model")
-    loads: dict[tuple[str, str], list[Load]] = {}
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        write_programs(folder)
-        for _ in range(rounds):
-            with serving_ours(folder) as ours, serving_starlette(folder) as bare:
-                for kind in kinds:
-                    for name, (port, pid) in {"ours": ours, "starlette": bare}.items():
-                        loads.setdefault((name, kind), []).append(load(port, pid, f"/{kind}"))
-    return [_compare(kind, loads["ours", kind], loads["starlette", kind]) for kind in kinds]
-
-
-def _compare(what: str, ours: list[Load], bare: list[Load]) -> Row:
-    ratios = [mine.requests_per_s / its.requests_per_s for mine, its in zip(ours, bare, strict=True)]
-    return Row(
-        what,
-        _median(ours),
-        _median(bare),
-        statistics.median(ratios),
-        (min(ratios), max(ratios)),
-        statistics.median(its.cpu_us / mine.cpu_us for mine, its in zip(ours, bare, strict=True)),
-    )
-
-
-def _median(loads: list[Load]) -> Load:
-    return Load(
-        statistics.median(each.requests_per_s for each in loads),
-        statistics.median(each.cpu_us for each in loads),
-    )
-
-
-def main() -> None:
-    """Measure, and print the figures."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
-    rows = measure(arguments.rounds)
-    if arguments.json:
-        print(json.dumps([row._asdict() for row in rows]))
-        return
-    for row in rows:
-        verdict = "kept" if row.ratio >= BUDGET_OF_STARLETTE else "missed"
-        print(
-            f"{row.what:12}{row.ours.requests_per_s:8.0f}/s of {row.starlette.requests_per_s:.0f}/s: {row.ratio:.2f} "
-            f"({row.spread[0]:.2f} to {row.spread[1]:.2f}), budget {BUDGET_OF_STARLETTE:g} {verdict}; "
-            f"processor {row.ours.cpu_us:.0f} us of {row.starlette.cpu_us:.0f} us: {row.cpu_ratio:.2f}"
-        )
-
-
-if __name__ == "__main__":
-    main()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks import calls, ingress, payloads
 from benchmarks.figures import Figure
+from benchmarks.processes import free_port
 from benchmarks.work import describe
 
 PAYLOAD_BUDGET = 0.7
@@ -131,7 +132,7 @@ def _serving_bento() -> Iterator[tuple[int, int]]:
     """BentoML's service; gives its port and its worker's process id."""
     from benchmarks.sides import bento
 
-    port = ingress.free_port()
+    port = free_port()
     with bento.serving(port, "benchmarks.sides.bento_ingress:Ingress") as process:
         (worker,) = [
             int(pid)

@@ -1,7 +1,5 @@
 """Large payloads beside a bare socket copy: the same bytes in one run, interleaved, with the peak memory of both.
 
-    python benchmarks/payloads.py [--rounds 5] [--place apart] [--json]
-
 Every measurement starts a serving and a driving process anew.
 The bare side is two blocking sockets: a payload is sent whole and received into memory of its own, as an endpoint
 or its caller gets it.
@@ -232,45 +230,9 @@ def measure(place: str, side: str, work: str) -> dict[str, float]:
             return found
 
 
-def run(rounds: int, places: list[str], works: list[str]) -> list[dict[str, Any]]:
-    found: dict[tuple[str, str, str], list[dict[str, float]]] = {}
-    for _ in range(rounds):
-        for place in places:
-            for work in works:
-                for side in SIDES:
-                    found.setdefault((place, work, side), []).append(measure(place, side, work))
-    return [
-        _row(place, work, found[place, work, "bare"], found[place, work, "transport"])
-        for place in places
-        for work in works
-    ]
-
-
-def _row(place: str, work: str, bare: list[dict[str, float]], ours: list[dict[str, float]]) -> dict[str, Any]:
-    def median(of: list[dict[str, float]], name: str) -> float:
-        return statistics.median(each[name] for each in of)
-
-    return {
-        "place": place,
-        "work": work,
-        "unit": "MiB/s",
-        "more_is_better": True,
-        "floor": median(bare, "mib_per_s"),
-        "transport": median(ours, "mib_per_s"),
-        "ratio": median(ours, "mib_per_s") / median(bare, "mib_per_s"),
-        "floor_spread": [f([each["mib_per_s"] for each in bare]) for f in (min, max)],
-        "transport_spread": [f([each["mib_per_s"] for each in ours]) for f in (min, max)],
-        "floor_peak": median(bare, "peak"),
-        "transport_peak": median(ours, "peak"),
-    }
-
-
 def main() -> None:
+    """The command line of the processes that are measured."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--place", choices=list(PLACES), action="append")
-    parser.add_argument("--only", choices=list(WORK), action="append")
-    parser.add_argument("--json", action="store_true")
     for name in ("--serve", "--drive", "--path", "--work", "--server"):
         parser.add_argument(name, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -280,24 +242,9 @@ def main() -> None:
             serve = lambda path: uvloop.run(serve_transport(path))  # noqa: E731
         serve(given.path)
         return
-    if given.drive:
-        details = (given.path, *WORK[given.work], int(given.server))
-        found = drive_bare(*details) if given.drive == "bare" else uvloop.run(drive_transport(*details))
-        print(json.dumps(found))
-        return
-    rows = run(given.rounds, given.place or list(PLACES), given.only or list(WORK))
-    if given.json:
-        print(json.dumps(rows, indent=2))
-        return
-    print("| place | work | bare MiB/s | transport MiB/s | ratio | spread | bare peak | transport peak |")
-    print("|---|---|---|---|---|---|---|---|")
-    for row in rows:
-        low, high = row["transport_spread"]
-        print(
-            f"| {row['place']} | {row['work']} | {row['floor']:,.0f} | {row['transport']:,.0f} "
-            f"| {row['ratio']:.2f} | {low:,.0f} to {high:,.0f} "
-            f"| {row['floor_peak']:.1f} | {row['transport_peak']:.1f} |"
-        )
+    details = (given.path, *WORK[given.work], int(given.server))
+    found = drive_bare(*details) if given.drive == "bare" else uvloop.run(drive_transport(*details))
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

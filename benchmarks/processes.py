@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 from pathlib import Path
 
 
@@ -16,3 +17,11 @@ def processes_of(pid: int) -> list[int]:
             with contextlib.suppress(OSError):
                 unseen += map(int, children.read_text("ascii").split())
     return found
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on now."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port

@@ -25,9 +25,9 @@ from benchmarks.calls import CHOSEN, ROOT, is_installed
 from benchmarks.figures import Figure
 from benchmarks.many.load import SERVICES_VARIABLE, WORKERS_VARIABLE
 from benchmarks.pinning import PLACE_VARIABLE
-from benchmarks.processes import processes_of
+from benchmarks.processes import free_port, processes_of
 from benchmarks.sides import SIDES
-from benchmarks.startup import free_port, pss_mb
+from benchmarks.startup import pss_mb
 from benchmarks.work import IN_FLIGHT, describe
 
 WORKERS = (1, 2, 4, 8)

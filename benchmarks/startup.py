@@ -1,16 +1,11 @@
-"""What a run costs beside its calls: start to the first good answer, memory, recovery after kill -9, idle processor time.
-
-    python benchmarks/startup.py [--rounds 5] [--json]
+"""What a run of ours costs beside its calls: start to the first good answer, memory, idle processor time.
 
 The graph has two services, one worker each, under the circus provider; *http* means that the first one is reached by
-HTTP, *sockets* that it is not. Rounds are interleaved; figures are medians over them, with their spread.
-*floor* is as many bare interpreters, started as a chain of three: it says what the machine does on that day.
-Bytecode is compiled first, and processes may write it: without that, starts double.
+HTTP, *sockets* that it is not. Bytecode is compiled first, and processes may write it: without that, starts double.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import compileall
 import contextlib
@@ -18,17 +13,16 @@ import json
 import os
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import dynamo_core
-from dynamo_core.errors import CallError, TransportError
+from benchmarks.processes import free_port
 from dynamo_core.transport import call_json
 
 PATIENCE_S = 60.0
@@ -78,24 +72,6 @@ class Backend{number}:
     async def echo(self, text: str) -> str:
         return text
 """
-
-
-class Row(NamedTuple):
-    """One figure.
-
-    Attributes:
-        what: What was measured.
-        value: Median over the rounds.
-        spread: Least and greatest.
-        unit: Of both.
-        budget: Most that it may be; None where there is no budget.
-    """
-
-    what: str
-    value: float
-    spread: tuple[float, float]
-    unit: str
-    budget: float | None = None
 
 
 class Run:
@@ -196,17 +172,6 @@ def compile_everything() -> None:
         compileall.compile_dir(Path(package.__file__).parent, quiet=1)
 
 
-def start_floor(_folder: Path) -> float:
-    """Seconds until the last of three bare interpreters that start each other has said something."""
-    chain = (
-        "import subprocess, sys; n = int(sys.argv[1]);"
-        "n and subprocess.run([sys.executable, '-c', sys.argv[2], str(n - 1), sys.argv[2]])"
-    )
-    began = time.perf_counter()
-    subprocess.run([sys.executable, "-c", chain, "2", chain], check=True)
-    return time.perf_counter() - began
-
-
 def start_sockets(folder: Path) -> tuple[float, float]:
     """Seconds to the first good answer without HTTP, and megabytes of all processes then."""
     with running(folder, "sockets:Frontend") as run:
@@ -236,14 +201,6 @@ def answers_http(port: int) -> bool:
         return False
 
 
-def free_port() -> int:
-    """A TCP port that nobody listens on now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
-
-
 def pss_mb(pids: list[int]) -> float:
     """Proportional set size of processes, in megabytes."""
     kilobytes = 0
@@ -252,44 +209,6 @@ def pss_mb(pids: list[int]) -> float:
             if line.startswith("Pss:"):
                 kilobytes += int(line.split()[1])
     return kilobytes / 1000
-
-
-def recover(folder: Path) -> tuple[float, int]:
-    """Kill the only backend worker under load.
-
-    Returns:
-        Seconds from the kill to the first good answer of a call made after it, and how many calls failed.
-    """
-    with running(folder, "sockets:Frontend") as run:
-        return asyncio.run(_recover(run))
-
-
-async def _recover(run: Run) -> tuple[float, int]:
-    await run.call(1, "Frontend", "ask", "warm")
-    killed_at = 0.0
-    answered: list[float] = []
-    failed = 0
-
-    async def ask(number: int) -> None:
-        nonlocal failed
-        began = time.perf_counter()
-        try:
-            await run.call(1, "Frontend", "ask", str(number))
-        except (CallError, TransportError):
-            failed += 1
-        else:
-            if killed_at and began > killed_at:
-                answered.append(time.perf_counter())
-
-    async with asyncio.TaskGroup() as tasks:
-        for number in range(2 * CALLS_PER_S):
-            tasks.create_task(ask(number))
-            if number == CALLS_PER_S:
-                (backend,) = [each for each in run.state()["services"] if each["name"] == "Backend"]
-                killed_at = time.perf_counter()
-                os.kill(backend["workers"][0]["pid"], signal.SIGKILL)
-            await asyncio.sleep(1 / CALLS_PER_S)
-    return min(answered) - killed_at, failed
 
 
 def idle_percent(folder: Path) -> float:
@@ -310,70 +229,3 @@ def _cpu_s(pids: list[int]) -> float:
         for thread in Path(f"/proc/{pid}/task").iterdir():
             nanoseconds += int((thread / "schedstat").read_text().split()[0])
     return nanoseconds / 1e9
-
-
-def measure(rounds: int = 5) -> list[Row]:
-    """Measure everything, interleaved."""
-    compile_everything()
-    figures: dict[str, list[float]] = {}
-
-    def note(what: str, value: float) -> None:
-        figures.setdefault(what, []).append(value)
-
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        write_graphs(folder)
-        for number in range(rounds + 1):
-            if number == 1:
-                figures.clear()  # the first one fills caches
-            note("start floor", start_floor(folder))
-            for kind, start in (("sockets", start_sockets), ("http", start_http)):
-                seconds, megabytes = start(folder)
-                note(f"start {kind}", seconds)
-                note(f"memory {kind}", megabytes)
-            seconds, failed = recover(folder)
-            note("recovery", seconds)
-            note("recovery failed calls", failed)
-        note("idle", idle_percent(folder))
-    return [_row(what, values) for what, values in figures.items()]
-
-
-UNITS: dict[str, tuple[str, float | None]] = {
-    "start floor": ("s", None),
-    "start sockets": ("s", 0.5),
-    "start http": ("s", 0.7),
-    "memory sockets": ("MB", 110),
-    "memory http": ("MB", 110),
-    "recovery": ("s", 0.2),
-    "recovery failed calls": ("calls", None),
-    "idle": ("% of a core", 3),
-}
-
-
-def _row(what: str, values: list[float]) -> Row:
-    unit, budget = UNITS[what]
-    return Row(what, statistics.median(values), (min(values), max(values)), unit, budget)
-
-
-def main() -> None:
-    """Measure, and print the figures."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
-    rows = measure(arguments.rounds)
-    if arguments.json:
-        print(json.dumps([row._asdict() for row in rows]))
-        return
-    for row in rows:
-        verdict = (
-            ""
-            if row.budget is None
-            else f"   budget {row.budget:g}: {'kept' if row.value <= row.budget else 'missed'}"
-        )
-        low, high = row.spread
-        print(f"{row.what:24}{row.value:8.3f} ({low:.3f} to {high:.3f}) {row.unit}{verdict}")
-
-
-if __name__ == "__main__":
-    main()

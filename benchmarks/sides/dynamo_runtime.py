@@ -64,7 +64,7 @@ async def _serve(runtime: DistributedRuntime, name: str, handler: Any) -> None:
     await runtime.endpoint(f"{_COMPONENT}.{name}").serve_endpoint(handler)
 
 
-class Backend:
+class Backend(backends.StreamingClient):
     """A client: what answers once is a stream of one item here."""
 
     def __init__(self, clients: dict[str, Any]) -> None:
@@ -87,15 +87,6 @@ class Backend:
     async def _stream(self, kind: str, count: int) -> AsyncIterator[Any]:
         async for item in await self._clients[kind].round_robin(count, annotated=False):
             yield item
-
-    def ready(self, count: int) -> AsyncIterator[Any]:
-        return self._stream("ready", count)
-
-    def suspending(self, count: int) -> AsyncIterator[Any]:
-        return self._stream("suspending", count)
-
-    def slow(self, count: int) -> AsyncIterator[Any]:
-        return self._stream("slow", count)
 
 
 @contextlib.asynccontextmanager

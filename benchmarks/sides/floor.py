@@ -11,7 +11,7 @@ from benchmarks.floor import FloorClient, connect_floor, serve_floor
 from benchmarks.sides.serving import is_ready, main
 
 
-class Backend:
+class Backend(backends.StreamingClient):
     """A client."""
 
     def __init__(self, client: FloorClient) -> None:
@@ -25,14 +25,8 @@ class Backend:
     def echo_model(self, value: Any) -> Awaitable[Any]:
         raise NotImplementedError
 
-    def ready(self, count: int) -> AsyncIterator[Any]:
-        return self._client.stream("ready", count)
-
-    def suspending(self, count: int) -> AsyncIterator[Any]:
-        return self._client.stream("suspending", count)
-
-    def slow(self, count: int) -> AsyncIterator[Any]:
-        return self._client.stream("slow", count)
+    def _stream(self, kind: str, count: int) -> AsyncIterator[Any]:
+        return self._client.stream(kind, count)
 
 
 async def serve(path: str) -> None:

@@ -60,7 +60,7 @@ async def serve(path: str) -> None:
     await server.wait_for_termination()
 
 
-class Backend:
+class Backend(backends.StreamingClient):
     """A client."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
@@ -82,15 +82,6 @@ class Backend:
                 yield item
         finally:
             call.cancel()
-
-    def ready(self, count: int) -> AsyncIterator[Any]:
-        return self._stream("ready", count)
-
-    def suspending(self, count: int) -> AsyncIterator[Any]:
-        return self._stream("suspending", count)
-
-    def slow(self, count: int) -> AsyncIterator[Any]:
-        return self._stream("slow", count)
 
 
 @contextlib.asynccontextmanager

@@ -71,7 +71,7 @@ async def serve(path: str) -> None:
     await Server(config).serve()
 
 
-class Backend:
+class Backend(backends.StreamingClient):
     """A client."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
@@ -95,15 +95,6 @@ class Backend:
         async with self._session.get(f"http://backend/stream/{kind}/{count}") as answer:
             async for line in answer.content:
                 yield _decode(line)
-
-    def ready(self, count: int) -> AsyncIterator[Any]:
-        return self._stream("ready", count)
-
-    def suspending(self, count: int) -> AsyncIterator[Any]:
-        return self._stream("suspending", count)
-
-    def slow(self, count: int) -> AsyncIterator[Any]:
-        return self._stream("slow", count)
 
 
 @contextlib.asynccontextmanager
