@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import asyncio
 import logging
 import time
@@ -37,7 +38,7 @@ MembersListener = Callable[[str, Sequence[Member]], None]
 LinesListener = Callable[[Sequence[LogLine]], None]
 
 
-class RunEvents:
+class RunEvents(abc.ABC):
     """The run as its groups see it; the supervisor is one.
 
     Args:
@@ -230,13 +231,9 @@ class RunEvents:
             names = self.plan.all_dependents_of(group.name)
             self.stop_later([each for each in self.groups if each.name in names])
 
+    @abc.abstractmethod
     def stop_later(self, groups: Sequence[ServiceGroup]) -> None:
-        """Stop services beside the run.
-
-        Raises:
-            NotImplementedError: Always; whoever runs the groups does it.
-        """
-        raise NotImplementedError
+        """Stop services beside the run."""
 
     def recovered(self, group: ServiceGroup, slot: Slot) -> None:
         """A degraded slot is whole again."""
