@@ -102,3 +102,11 @@ def test_foreign_address_is_a_start_error() -> None:
         pytest.raises(StartError, match=r"203\.0\.113\.1"),
     ):
         found.bind_and_listen()
+
+
+@pytest.mark.parametrize(("is_tls", "scheme"), [(True, "https"), (False, "http")])
+def test_url_says_how_the_service_is_reached(is_tls: bool, scheme: str) -> None:
+    """Whoever opens it speaks what the workers speak."""
+    with HttpSocket("h", service="A", host="127.0.0.1", port=0, is_tls=is_tls) as found:
+        found.bind_and_listen()
+        assert found.url == f"{scheme}://127.0.0.1:{found.port}"

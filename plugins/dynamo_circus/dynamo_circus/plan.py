@@ -32,10 +32,12 @@ class HttpAddress:
     Attributes:
         host: Name or address.
         port: Port; 0 takes a free one.
+        is_tls: Whether workers speak TLS there.
     """
 
     host: str
     port: int
+    is_tls: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -261,4 +263,5 @@ def _http_address(service: CircusService, *, is_entry: bool) -> HttpAddress | No
     if not service.definition.serves_http:
         return None
     http = service.config.http
-    return HttpAddress(host=http.host, port=http_port(http, is_entry=is_entry))
+    port = http_port(http, is_entry=is_entry)
+    return HttpAddress(host=http.host, port=port, is_tls=http.tls_certificate is not None)

@@ -90,15 +90,16 @@ class SlotSocket(CircusSocket):
 
 
 class HttpSocket(CircusSocket):
-    """The TCP socket of one service, shared by its workers."""
+    """The TCP socket of one service, shared by its workers, which speak TLS on it if *is_tls*."""
 
-    def __init__(self, name: str, *, service: str, host: str, port: int) -> None:
+    def __init__(self, name: str, *, service: str, host: str, port: int, is_tls: bool = False) -> None:
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         except (OSError, UnicodeError, OverflowError) as error:
             raise StartError(service, f"cannot listen on {host}:{port}: {error}") from error
         self._address = found[4]
         self.asked_host = host
+        self._scheme = "https" if is_tls else "http"
         super().__init__(name, service=service, host=str(found[4][0]), port=port, family=found[0])
 
     def bind_and_listen(self) -> None:
@@ -128,7 +129,7 @@ class HttpSocket(CircusSocket):
         """Where HTTP reaches the service."""
         host = self.asked_host
         shown = f"[{host}]" if ":" in host else host
-        return f"http://{shown}:{self.port}"
+        return f"{self._scheme}://{shown}:{self.port}"
 
 
 def check_path_length(path: Path) -> None:

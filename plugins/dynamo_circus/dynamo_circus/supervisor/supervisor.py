@@ -126,7 +126,11 @@ class Supervisor(RunCrew):
         slot_sockets = self._slot_sockets()
         self.http_sockets = {
             service.name: HttpSocket(
-                f"{service.name}:http", service=service.name, host=service.http.host, port=service.http.port
+                f"{service.name}:http",
+                service=service.name,
+                host=service.http.host,
+                port=service.http.port,
+                is_tls=service.http.is_tls,
             )
             for service in self.plan.services
             if service.http is not None
