@@ -6,7 +6,7 @@ import contextvars
 import time
 from typing import TYPE_CHECKING, Final
 
-import attrs
+import msgspec
 
 from dynamo_core.channel import NO_METADATA
 
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-@attrs.define(kw_only=True, eq=False)
-class CallContext:
+class CallContext(msgspec.Struct, kw_only=True, eq=False, weakref=True, repr_omit_defaults=True):
     """One call, as the endpoint that answers it sees it; made anew for every call.
 
     Attributes:
@@ -40,12 +39,12 @@ class CallContext:
     slot: int = 0
     deadline: float | None = None
     metadata: Mapping[str, str] = NO_METADATA
-    is_cancelled: bool = attrs.field(default=False, init=False)
-    has_ended: bool = attrs.field(default=False, init=False, repr=False)
-    waiting_for: list[tuple[str, str]] | None = attrs.field(default=None, init=False, repr=False)
-    slow: tuple[str, str] | None = attrs.field(default=None, init=False, repr=False)
-    on_begin: Callable[[], object] | None = attrs.field(default=None, init=False, repr=False)
-    _when_cancelled: list[Callable[[], object]] | None = attrs.field(default=None, init=False, repr=False)
+    is_cancelled: bool = False
+    has_ended: bool = False
+    waiting_for: list[tuple[str, str]] | None = None
+    slow: tuple[str, str] | None = None
+    on_begin: Callable[[], object] | None = None
+    _when_cancelled: list[Callable[[], object]] | None = None
 
     def remaining_s(self) -> float | None:
         """Seconds until the deadline, 0.0 once it has passed; None without one."""

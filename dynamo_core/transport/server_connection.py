@@ -29,6 +29,7 @@ from dynamo_core.transport.connection import FramedConnection
 from dynamo_core.transport.frames import (
     AS_JSON,
     CALL,
+    CONNECTION,
     ERROR,
     HAS_TAIL,
     OVERHEAD_BYTES,
@@ -166,7 +167,7 @@ class ServerConnection(FramedConnection):
 
     def _take_call(self, flags: int, number: int, body: memoryview) -> None:
         calls = self.calls
-        if number in calls or number == frames.CONNECTION or len(calls) >= MAX_OPEN_CALLS:
+        if number in calls or number == CONNECTION or len(calls) >= MAX_OPEN_CALLS:
             raise ProtocolError(f"call {number} cannot be opened: it is open, 0, or one too many")
         name, timeout_ms, metadata, arguments = parse_call(body)
         if self._is_going_away:

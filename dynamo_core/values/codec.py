@@ -118,6 +118,8 @@ class EndpointCodec:
         """
         if kwargs or len(args) != self._count:
             arguments = self._bind(args, kwargs)
+        elif self._count == 1:  # most have one, and this is quicker
+            arguments = {self._positional[0]: args[0]}
         else:
             arguments = dict(zip(self._positional, args))  # noqa: B905  # as long as each other
         safe = self._safe
@@ -240,7 +242,12 @@ class EndpointCodec:
         kind = type(value)
         if kind not in self._result.exact and not self._result.is_any:
             value = self._fit(value, "result")
-        return check_and_encode(self._what, "result", value, is_safe=kind in self._result.safe)
+        try:  # as check_and_encode, without a call more
+            if kind not in self._result.safe:
+                check_plain(value)
+            return encode_wire(value)
+        except Exception as exc:  # user classes take part in encoding, and may raise anything
+            raise unsupported(self._what, {"result": value}, exc) from exc
 
     def encode_items(self, values: Sequence[object]) -> bytes:
         """Encode items of a stream as one array.
