@@ -36,8 +36,8 @@ test-core: ## Run the tests of dynamo-core where nothing else of ours is install
 	@$(PYTHON) tools/environments.py make core
 	.venvs/core/bin/python -m pytest -n $(JOBS) tests/core $(ARGS)
 
-faults: environment ## Break a running graph in every known way: SEEDS=n, CASES=O01,O07
-	$(BIN)/python tests/faults/run.py --seeds $(or $(SEEDS),3) $(CASES)
+faults: environment ## Break a running graph in every known way: SEEDS=n, CASES=O01,O07, BUSY=1 with every core busy
+	$(BIN)/python tests/faults/run.py --seeds $(or $(SEEDS),3) $(if $(BUSY),--busy) $(CASES)
 
 test-bentoml: ## Check types and run the tests of dynamo-bentoml, in an environment without circus
 	@$(PYTHON) tools/environments.py make bentoml

@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -160,11 +160,12 @@ def _started(folder: Path, words: list[str], environ: dict[str, str]) -> Iterato
 def _worker_of(runtime: Path) -> int:
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
-        for path in runtime.rglob("state.json"):
-            worker = json.loads(path.read_text("utf-8"))["services"][0]["workers"][0]
-            if worker["state"] == "ready":
-                pid: int = worker["pid"]
-                return pid
+        with suppress(FileNotFoundError):  # a directory gets its name meanwhile
+            for path in runtime.rglob("state.json"):
+                worker = json.loads(path.read_text("utf-8"))["services"][0]["workers"][0]
+                if worker["state"] == "ready":
+                    pid: int = worker["pid"]
+                    return pid
         time.sleep(0.01)
     raise TimeoutError("the worker is not ready")
 

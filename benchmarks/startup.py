@@ -110,10 +110,10 @@ class Run:
 
     async def _socket(self, service_index: int) -> Path:
         for _ in range(int(PATIENCE_S / POLL_S)):
-            for path in self.runtime.glob(f"*/*/w{service_index}-0.sock"):
-                return path
-            for path in self.runtime.glob(f"*/w{service_index}-0.sock"):
-                return path
+            with contextlib.suppress(FileNotFoundError):  # a directory gets its name meanwhile
+                for pattern in (f"*/*/w{service_index}-0.sock", f"*/w{service_index}-0.sock"):
+                    for path in self.runtime.glob(pattern):
+                        return path
             assert self.process.poll() is None, "the run ended"
             await asyncio.sleep(POLL_S)
         raise TimeoutError("no socket")

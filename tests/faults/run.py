@@ -1,4 +1,4 @@
-"""``python tests/faults/run.py [--order] [--seeds N] [CASE ...]``: run the cases of faults and print a table.
+"""``python tests/faults/run.py [--order] [--busy] [--seeds N] [CASE ...]``: run the cases of faults and print a table.
 
 With ``--order`` only outcome and order are looked at, with short knobs; without it, time bounds too.
 The exit status is 1 if a case failed.
@@ -22,6 +22,7 @@ def main() -> int:
         "cases", nargs="*", metavar="CASE", help="such as O01, or O01,O07; all when none is named"
     )
     parser.add_argument("--order", action="store_true", help="no time bounds, short knobs")
+    parser.add_argument("--busy", action="store_true", help="keep every core busy meanwhile")
     parser.add_argument("--seeds", type=int, default=3, help="trials of each case that is random")
     parser.add_argument("--seed", type=int, help="this one seed only")
     parser.add_argument("--child", help=argparse.SUPPRESS)
@@ -35,6 +36,7 @@ def main() -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from harness.busy import busy_cores
     from harness.table import print_table, run_cases
 
     files = case_files()
@@ -45,7 +47,8 @@ def _run(arguments: argparse.Namespace) -> int:
         return 2
     cases = [load_case(files[name]) for name in (names or files)]
     trials = [(case, seed) for case in cases for seed in _seeds(case, arguments)]
-    outcomes = run_cases(trials, is_timed=not arguments.order)
+    with busy_cores(arguments.busy):
+        outcomes = run_cases(trials, is_timed=not arguments.order)
     print_table(outcomes)
     return 1 if any(outcome.problems for outcome in outcomes) else 0
 
