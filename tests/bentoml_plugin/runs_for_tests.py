@@ -19,6 +19,8 @@ from typing import Any, TypeVar
 import attrs
 import httpx
 
+from ..folders_for_tests import everything_in
+
 T = TypeVar("T")
 
 GRAPHS = Path(__file__).with_name("graphs")
@@ -111,7 +113,7 @@ class Runs:
 
     def leftovers(self) -> list[str]:
         """Processes and run directories that are still there."""
-        found = [str(path) for path in self.run_directories.rglob("*")]
+        found = [*map(str, everything_in(self.run_directories))]
         return found + [f"process {pid}: {line}" for pid, line in self.processes()]
 
     def processes(self) -> list[tuple[int, str]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from ..folders_for_tests import everything_in
 from .attacks import Canary, send_circus_command, send_to_unix_socket, tcp_ports_of, unix_sockets_of
 from .runs_for_tests import DYNAMO, GRAPHS, Runs, Serving, eventually
 
@@ -258,7 +259,9 @@ class TestEnds:
         """As ``--depends`` names them."""
         with runs.serving([*DYNAMO, "serve", f"{GRAPHS}/chain.py:Backend"]) as backend:
             backend.wait_for("ready")
-            path = eventually(lambda: sorted(runs.run_directories.rglob("w0-0.sock")))[0]
+            path = eventually(
+                lambda: [each for each in everything_in(runs.run_directories) if each.name == "w0-0.sock"]
+            )[0]
             alone = ["--service-name", "Frontend", "--depends", f"Backend=unix:{path}"]
             with runs.serving([*SERVE, *alone]) as frontend, frontend.client() as client:
                 assert client.post("/greet", json={"name": "you"}).json() == ["Backend: you"]

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 import attrs
 import httpx
 
+from ..folders_for_tests import everything_in
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -81,7 +83,7 @@ class Command:
     def leftovers(self) -> list[str]:
         """Processes and files of its runs that are still there."""
         mark = f"{MARK}={self.runtime_dir}".encode()
-        found = [str(path) for path in self.runtime_dir.rglob("*")]
+        found = [*map(str, everything_in(self.runtime_dir))]
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
                 if mark in (process / "environ").read_bytes().split(b"\0"):

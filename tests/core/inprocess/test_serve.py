@@ -22,6 +22,7 @@ from dynamo_core.errors import EXIT_NOT_STARTED, EXIT_OK, UnsupportedOperationEr
 from dynamo_core.graph import collect
 from dynamo_core.transport import Member, SlotChannel
 
+from ...folders_for_tests import everything_in
 from .served_graph import Back
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Served:
 
     @property
     def leftovers(self) -> list[Path]:
-        return list((self.folder / "runs").rglob("*"))
+        return everything_in(self.folder / "runs")
 
 
 @pytest.fixture

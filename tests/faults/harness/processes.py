@@ -104,6 +104,11 @@ def kill_all(*marks: str) -> list[Found]:
     return list(killed.values())
 
 
+def paths_in(folder: Path) -> list[str]:
+    """All that lies in *folder*; unlike ``rglob``, it does not mind when some of it goes away meanwhile."""
+    return [str(Path(at, name)) for at, folders, files in os.walk(folder) for name in (*folders, *files)]
+
+
 def unix_listeners(folder: Path) -> list[str]:
     """Paths below *folder* on which somebody listens."""
     found = []

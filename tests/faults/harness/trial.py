@@ -17,7 +17,15 @@ from dynamo_core.graph import ServiceGraph
 from dynamo_core.loader import load_graph
 from dynamo_core.provider.binding import run_graph
 from harness.ledgers import ClientLedger, ServiceLine, broken_invariants, read_service_ledger
-from harness.processes import children, find_processes, is_alive, is_listened_on, unix_listeners, usage
+from harness.processes import (
+    children,
+    find_processes,
+    is_alive,
+    is_listened_on,
+    paths_in,
+    unix_listeners,
+    usage,
+)
 from harness.run import Events, Run
 from harness.served import Served, serve_words
 
@@ -223,7 +231,7 @@ class Trial:
         processes = {found.pid: str(found) for found in find_processes(*marks)}
         if is_last:
             processes |= {pid: f"adopted process {pid}" for pid in children() if pid not in processes}
-        files = [str(path) for path in folder.rglob("*")] if folder.exists() else []
+        files = paths_in(folder)
         listening = [f"TCP port {port}" for port in ports if is_listened_on(port)]
         return [*processes.values(), *files, *unix_listeners(folder), *listening]
 
