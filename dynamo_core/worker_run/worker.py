@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
 import time
 from typing import TYPE_CHECKING
 
 from dynamo_core.supervision.channel import WorkerChannel
 from dynamo_core.supervision.output import WorkerOutput
+from dynamo_core.supervision.starting import describe_end
 from dynamo_core.worker_run.notices import NoticeSocket
 
 if TYPE_CHECKING:
@@ -155,14 +155,7 @@ class Worker:
         """How it ended, in words."""
         if self._verdict:
             return self._verdict
-        when = "before it was ready" if self.ready_at is None else "while it served"
-        status = self._status
-        if status is None or status >= 0:
-            return f"exited with status {status} {when}"
-        try:
-            return f"was killed by signal {-status} ({signal.Signals(-status).name}) {when}"
-        except ValueError:
-            return f"was killed by signal {-status} {when}"
+        return describe_end(self._status, was_ready=self.ready_at is not None)
 
     def _told(self, fields: Mapping[str, str]) -> None:
         readiness = fields.get("READY")

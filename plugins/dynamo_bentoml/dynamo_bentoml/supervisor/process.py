@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import subprocess
 import time
 from typing import TYPE_CHECKING
 
@@ -15,9 +14,11 @@ import attrs
 from dynamo_bentoml.supervisor.channel import ReportingChannel
 from dynamo_bentoml.supervisor.ending import call_at_end
 from dynamo_core.supervision.output import WorkerOutput
+from dynamo_core.supervision.starting import describe_end, start_worker
 
 if TYPE_CHECKING:
     import socket
+    import subprocess
     from collections.abc import Mapping
     from pathlib import Path
     from typing import Protocol
@@ -126,31 +127,20 @@ class WorkerProcess:
             OSError: It cannot be started; everything that was opened for it has been closed.
         """
         launch = self.launch
-        out_read, out_write = os.pipe()
-        err_read, err_write = os.pipe()
         try:
-            self._popen = subprocess.Popen(
+            self._popen = start_worker(
                 launch.argv,
+                env=launch.env,
                 cwd=launch.cwd,
-                env=dict(launch.env),
-                stdin=subprocess.DEVNULL,
-                stdout=out_write,
-                stderr=err_write,
-                pass_fds=launch.inherited,
-                start_new_session=True,
+                inherited=launch.inherited,
+                closed_after=launch.inherited,
+                output=self._output,
             )
         except BaseException:
-            os.close(out_read)
-            os.close(err_read)
             launch.channel.close()
             raise
-        finally:
-            for descriptor in (out_write, err_write, *launch.inherited):
-                os.close(descriptor)
         self.pid = self._popen.pid
         self.started_at = time.monotonic()
-        self._output.attach(out_read, "stdout")
-        self._output.attach(err_read, "stderr")
         self._channel = ReportingChannel(launch.channel, self._told)
         self._channel.send(launch.first_words)
         call_at_end(self.pid, self._ended)
@@ -183,14 +173,7 @@ class WorkerProcess:
         """How it ended, in words."""
         if self.verdict:
             return self.verdict
-        when = "before it was ready" if self.ready_at is None else "while it served"
-        status = self.exit_status
-        if status is None or status >= 0:
-            return f"exited with status {status} {when}"
-        try:
-            return f"was killed by signal {-status} ({signal.Signals(-status).name}) {when}"
-        except ValueError:
-            return f"was killed by signal {-status} {when}"
+        return describe_end(self.exit_status, was_ready=self.ready_at is not None)
 
     def _signal(self, number: int) -> None:
         if self.exit_status is None and self._popen is not None:

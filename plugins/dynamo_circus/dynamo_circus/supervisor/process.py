@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import subprocess
 import time
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ import psutil
 from circus.process import Process as _Process
 
 from dynamo_circus.supervisor.reaper import Reaper
+from dynamo_core.supervision.starting import describe_end, start_worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -107,30 +107,15 @@ class Process(_Process):  # type: ignore[misc]  # circus has no types
         self.started = time.time()
         self.started_at = time.monotonic()
         launch = self.launch
-        out_read, out_write = os.pipe()
-        err_read, err_write = os.pipe()
-        try:
-            self._popen = subprocess.Popen(
-                launch.argv,
-                cwd=launch.cwd,
-                env=dict(launch.env),
-                stdin=subprocess.DEVNULL,
-                stdout=out_write,
-                stderr=err_write,
-                close_fds=True,
-                pass_fds=launch.inherited,
-                start_new_session=True,
-            )
-        except BaseException:
-            os.close(out_read)
-            os.close(err_read)
-            raise
-        finally:
-            for descriptor in (out_write, err_write, *launch.close_after):
-                os.close(descriptor)
+        self._popen = start_worker(
+            launch.argv,
+            env=launch.env,
+            cwd=launch.cwd,
+            inherited=launch.inherited,
+            closed_after=launch.close_after,
+            output=self.output,
+        )
         self._worker = psutil.Process(self._popen.pid)
-        self.output.attach(out_read, "stdout")
-        self.output.attach(err_read, "stderr")
 
     def collect(self, *, killed: Callable[[], None] = _nothing) -> int | None:
         """Kill what is left of its group, call *killed*, reap it, and take its last output; it must have ended."""
@@ -186,15 +171,6 @@ class Process(_Process):  # type: ignore[misc]  # circus has no types
         """How it ended, in words."""
         if self.verdict is not None:
             return self.verdict
-        when = "while it served" if self.is_ready else "before it was ready"
-        status = self.exit_status
-        if status is None:
-            return f"ended {when} (its exit status was taken by something else)"
-        if status >= 0:
-            return f"exited with status {status} {when}"
-        try:
-            return f"was killed by signal {-status} ({signal.Signals(-status).name}) {when}"
-        except ValueError:
-            return f"was killed by signal {-status} {when}"
+        return describe_end(self.exit_status, was_ready=self.is_ready)
 
     __hash__ = object.__hash__
