@@ -32,35 +32,34 @@ def start_worker(  # noqa: PLR0913  # what a process has
         cwd: Its working directory.
         inherited: Descriptors that it gets under the same numbers; it gets no others beside the standard ones.
         closed_after: Descriptors that are closed in this process then, whether it could be started or not.
-        output: Is given what it writes.
+        output: Is given what it writes; finished if it cannot be started.
 
     Raises:
         OSError: It cannot be started; everything that was opened for it has been closed.
+        ValueError: An argument or a variable has a NUL byte; likewise.
     """
     ends = {}
-    with contextlib.ExitStack() as reading, contextlib.ExitStack() as passed:
+    with contextlib.ExitStack() as passed:
         for descriptor in closed_after:
             passed.callback(os.close, descriptor)
-        for stream in ("stdout", "stderr"):
-            read_end, write_end = os.pipe()
-            reading.callback(os.close, read_end)
-            passed.callback(os.close, write_end)
-            ends[stream] = read_end, write_end
-        process = subprocess.Popen(
-            argv,
-            cwd=cwd,
-            env=dict(env),
-            stdin=subprocess.DEVNULL,
-            stdout=ends["stdout"][1],
-            stderr=ends["stderr"][1],
-            close_fds=True,
-            pass_fds=inherited,
-            start_new_session=True,
-        )
-        reading.pop_all()
-    for stream, (read_end, _) in ends.items():
-        output.attach(read_end, stream)
-    return process
+        try:
+            for stream in ("stdout", "stderr"):
+                read_end, ends[stream] = os.pipe()
+                passed.callback(os.close, ends[stream])
+                output.attach(read_end, stream)  # before the start, after which nothing may fail
+            return subprocess.Popen(
+                argv,
+                cwd=cwd,
+                env=dict(env),
+                stdin=subprocess.DEVNULL,
+                stdout=ends["stdout"],
+                stderr=ends["stderr"],
+                pass_fds=inherited,
+                start_new_session=True,
+            )
+        except BaseException:
+            output.finish()
+            raise
 
 
 def describe_end(status: int | None, *, was_ready: bool) -> str:

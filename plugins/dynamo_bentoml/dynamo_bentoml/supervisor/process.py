@@ -13,6 +13,7 @@ import attrs
 
 from dynamo_bentoml.supervisor.channel import ReportingChannel
 from dynamo_bentoml.supervisor.ending import call_at_end
+from dynamo_core.supervision.aborting import abort_worker
 from dynamo_core.supervision.output import WorkerOutput
 from dynamo_core.supervision.starting import describe_end, start_worker
 
@@ -166,8 +167,8 @@ class WorkerProcess:
     def abort(self, verdict: str) -> None:
         """End it for *verdict*, with the stacks of its threads as its last words."""
         self.verdict = self.verdict or verdict
-        self._signal(signal.SIGABRT)
-        self._signal(signal.SIGCONT)  # it may have been stopped
+        if self.exit_status is None and self._popen is not None:
+            abort_worker(self.pid)
 
     def describe_end(self) -> str:
         """How it ended, in words."""

@@ -14,6 +14,7 @@ import psutil
 from circus.process import Process as _Process
 
 from dynamo_circus.supervisor.reaper import Reaper
+from dynamo_core.supervision.aborting import abort_worker
 from dynamo_core.supervision.starting import describe_end, start_worker
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class Process(_Process):  # type: ignore[misc]  # circus has no types
         """Start the program.
 
         Raises:
-            OSError: It cannot be executed.
+            OSError, ValueError: It cannot be executed.
         """
         self.started = time.time()
         self.started_at = time.monotonic()
@@ -160,6 +161,11 @@ class Process(_Process):  # type: ignore[misc]  # circus has no types
     def is_beginning(self) -> bool:
         """Whether it has neither said anything yet nor counts as ready."""
         return not self.has_notified and self.ready_at is None and not self._collected
+
+    def abort(self) -> None:
+        """End it with the stacks of its threads as its last words; nothing happens once it has been collected."""
+        if not self._collected:
+            abort_worker(self.pid)
 
     def kill_group(self) -> None:
         """Kill the worker and whatever else is in its group."""

@@ -245,8 +245,7 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
             return
         process.verdict = f"did not answer for {limit_s:g} s (watchdog_s)"
         logger.warning("worker %s/%d %s", self.name, process.place.index, process.verdict)
-        process.send_signal(signal.SIGABRT)  # a Python worker writes the stacks of its threads
-        process.send_signal(signal.SIGCONT)
+        process.abort()
         self._later(ABORT_GRACE_S, process.kill_group)
 
     def take_place(self, process: Process) -> None:
