@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from dynamo_circus.gpu.leases import DevicePool
 from dynamo_circus.supervisor.arbiter import Arbiter
 from dynamo_circus.supervisor.process import Launch, Process
 from dynamo_circus.supervisor.reaper import Reaper
@@ -79,6 +80,7 @@ class RecordingCrew:
         self.told: list[tuple[str, str, int, object]] = []
         self.lines: list[str] = []
         self.abandoned: list[Launch] = []
+        self.devices: DevicePool | None = None
 
     @property
     def reaper(self) -> Reaper:
@@ -115,6 +117,14 @@ class RecordingCrew:
 
     def abandon(self, launch: Launch) -> None:
         self.abandoned.append(launch)
+
+    def take_devices(self, service: Any, slot: int) -> None:
+        if self.devices is not None:
+            self.devices.lease((service.name, slot), 1)
+
+    def give_back_devices(self, service: Any, slot: int) -> None:
+        if self.devices is not None:
+            self.devices.give_back((service.name, slot))
 
     def open_slot(self, service: Any, slot: int) -> SlotSocket:
         name = f"{service.name}.{slot}"

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from dynamo_circus.gpu.leases import DevicePool, TooFewDevicesError
 from dynamo_circus.supervisor.changes import restart, scale
 from dynamo_core.errors import ServiceFailedError
 
@@ -52,6 +53,111 @@ async def test_failed_scale_up_leaves_the_service_as_it_was() -> None:
             await scale(watcher, 2)
         assert caught.value.last_lines == ("broken",)
         assert [slot.is_ready for slot in watcher.slots] == [True]
+
+
+async def test_scale_up_beyond_the_devices_takes_nothing() -> None:
+    """Slots that could be opened are closed again, and what they held can be had."""
+    async with running_crew() as crew:
+        crew.devices = DevicePool(["0", "1", "2"])
+        watcher = crew.add("A", SLEEP)
+        crew.devices.lease(("A", 0), 1)
+        await crew.arbiter.start()
+        with pytest.raises(TooFewDevicesError, match="A/3 asks for 1 GPU"):
+            await scale(watcher, 5)
+        assert [path.name for path in crew.folder.iterdir()] == ["A.0"]
+        await scale(watcher, 3)
+        assert [slot.is_ready for slot in watcher.slots] == [True] * 3
+
+
+async def test_devices_are_given_back_once_their_worker_has_ended() -> None:
+    """Nobody gets them while it may still use them."""
+    async with running_crew() as crew:
+        crew.devices = DevicePool(["0", "1"])
+        watcher = crew.add("A", IGNORE_TERM, slots=2)
+        for slot in range(2):
+            crew.devices.lease(("A", slot), 1)
+        await crew.arbiter.start()
+        await until(lambda: crew.lines.count("A/1 | deaf") == 1, "it does not heed SIGTERM")
+        leaving = crew.tasks.create_task(scale(watcher, 1))
+        await until(lambda: len(watcher.slots) == 1, "the slot is taken away")
+        with pytest.raises(TooFewDevicesError):
+            crew.devices.lease(("B", 0), 1)
+        watcher.hurry(0.0)
+        await leaving
+        assert crew.devices.lease(("B", 0), 1).devices == ("1",)
+
+
+async def test_slot_whose_device_is_taken_stays_given_up() -> None:
+    """Who asks for it is told who holds what; other services are looked after as before."""
+    async with running_crew() as crew:
+        crew.devices = DevicePool(["0"])
+        watcher, other = crew.add("A", SLEEP), crew.add("B", SLEEP)
+        await crew.arbiter.start()
+        slot = watcher.slots[0]
+        assert slot.process is not None
+        slot.is_given_up = True
+        os.kill(slot.process.pid, signal.SIGKILL)
+        await until(lambda: slot.process is None, "it has ended")
+        crew.devices.lease(("B", 0), 1)
+        for change in (restart(watcher), scale(watcher, 1)):
+            with pytest.raises(TooFewDevicesError, match="A/0 asks for 1 GPU"):
+                await change
+        assert slot.is_given_up
+        assert other.slots[0].process is not None
+        os.kill(other.slots[0].process.pid, signal.SIGKILL)
+        await until(lambda: crew.count("spawned", "B") == 2, "the other one's worker is replaced")
+
+
+async def test_worker_is_killed_after_its_grace_whoever_waits_for_it() -> None:
+    """Giving up on the command that takes it away changes nothing."""
+    async with running_crew() as crew:
+        watcher = crew.add("A", IGNORE_TERM, slots=2, stop_timeout_s=0.3)
+        await crew.arbiter.start()
+        await until(lambda: crew.lines.count("A/1 | deaf") == 1, "it does not heed SIGTERM")
+        process = watcher.slots[1].process
+        assert process is not None
+        scaling = crew.tasks.create_task(scale(watcher, 1))
+        await until(lambda: process.stopping, "it was told")
+        scaling.cancel()
+        await until(lambda: not is_alive(process.pid), "it is gone")
+
+
+async def test_slots_come_back_only_when_their_workers_have_left() -> None:
+    """Also after the command that took them away was given up."""
+    async with running_crew() as crew:
+        crew.devices = DevicePool(["0", "1"])
+        watcher = crew.add("A", IGNORE_TERM, slots=2, stop_timeout_s=0.3)
+        for slot in range(2):
+            crew.devices.lease(("A", slot), 1)
+        await crew.arbiter.start()
+        await until(lambda: crew.lines.count("A/1 | deaf") == 1, "it does not heed SIGTERM")
+        process = watcher.slots[1].process
+        assert process is not None
+        scaling = crew.tasks.create_task(scale(watcher, 1))
+        await until(lambda: process.stopping, "it was told")
+        scaling.cancel()
+        await scale(watcher, 2)
+        assert not is_alive(process.pid)
+        assert crew.devices.holders()["1"] == [(("A", 1), 1.0)]
+
+
+async def test_restart_that_is_given_up_leaves_no_successor() -> None:
+    """The slot is looked after as before, and the next restart works."""
+    async with running_crew() as crew:
+        watcher = crew.add("A", SLEEP)
+        await crew.arbiter.start()
+        slot = watcher.slots[0]
+        crew.ready_on_spawn = False
+        restarting = crew.tasks.create_task(restart(watcher))
+        await until(lambda: slot.incoming is not None, "the successor is spawned")
+        restarting.cancel()
+        restarting.cancel()
+        await asyncio.wait({restarting})
+        await until(lambda: slot.incoming is None, "it is gone")
+        assert slot.is_ready
+        crew.ready_on_spawn = True
+        await restart(watcher)
+        assert slot.is_ready
 
 
 async def test_restart_keeps_a_ready_worker_at_all_times() -> None:

@@ -59,6 +59,39 @@ async def test_worker_inherits_its_own_socket_only() -> None:
         assert sorted(crew.lines) == ["A/0 | sockets 1 others 0", "A/1 | sockets 1 others 0"]
 
 
+async def test_everybody_who_is_killed_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    """Once, whether before or after the end of its grace."""
+    async with running_crew() as crew:
+        watcher = crew.add("A", IGNORE_TERM, slots=2, stop_timeout_s=20)
+        await crew.arbiter.start()
+        await until(lambda: len(crew.lines) == 2, "they do not heed SIGTERM")
+        stopping = crew.tasks.create_task(watcher._stop())
+        await until(lambda: all(each.told_at for each in watcher.processes.values()), "they were told")
+        watcher.kill_all()
+        await stopping
+        watcher.kill_all()
+    assert sorted(caplog.messages) == ["worker A/0 was killed", "worker A/1 was killed"]
+
+
+async def test_trouble_with_one_service_does_not_keep_others_waiting(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker of another one is replaced all the same, and the trouble is told."""
+    async with running_crew() as crew:
+        first, second = crew.add("A", SLEEP), crew.add("B", SLEEP)
+        await crew.arbiter.start()
+
+        def fail() -> None:
+            raise RuntimeError("a slip")
+
+        monkeypatch.setattr(first, "manage", fail)
+        assert second.slots[0].process is not None
+        os.kill(second.slots[0].process.pid, signal.SIGKILL)
+        await until(lambda: crew.count("spawned", "B") == 2, "it is replaced")
+    assert "A cannot be looked after" in caplog.text
+    assert "a slip" in caplog.text
+
+
 async def test_crash_loop_backs_off_and_reaches_its_limit() -> None:
     """Waits grow, the limit is told once it is reached, and the sibling is untouched."""
     async with running_crew() as crew:

@@ -137,7 +137,10 @@ class Arbiter(_Arbiter):  # type: ignore[misc]  # circus has no types
         if self.reaper.scan():
             self._sweep()
         for watcher in self.watchers:
-            watcher.manage()
+            try:
+                watcher.manage()
+            except Exception:  # the others are looked after all the same
+                logger.exception("%s cannot be looked after", watcher.name)
 
     async def manage_watchers(self) -> None:
         """Circus's periodic call."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from dynamo_core.errors import ServiceFailedError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from dynamo_circus.supervisor.process import Process
     from dynamo_circus.supervisor.slots import Slot
@@ -30,6 +30,7 @@ async def scale(watcher: Watcher, workers: int) -> None:
 
     Raises:
         ServiceFailedError: A new worker did not start; the service has as many slots as before.
+        TooFewDevicesError: There are not enough devices; the service is as it was.
     """
     async with watcher.changes:
         if workers < len(watcher.slots):
@@ -41,9 +42,9 @@ async def scale(watcher: Watcher, workers: int) -> None:
 
 async def _grow(watcher: Watcher, workers: int) -> None:
     before = len(watcher.slots)
-    added = [
-        watcher.make_slot(watcher.crew.open_slot(watcher.service, index)) for index in range(before, workers)
-    ]
+    if watcher.leaving:
+        await asyncio.wait(watcher.leaving)  # the devices of the slots that come back may still be in use
+    added = _open_slots(watcher, range(before, workers))
     watcher.slots += added
     watcher.numprocesses = len(watcher.slots)
     try:
@@ -51,6 +52,21 @@ async def _grow(watcher: Watcher, workers: int) -> None:
     except BaseException:
         await asyncio.shield(_shrink(watcher, before))
         raise
+
+
+def _open_slots(watcher: Watcher, numbers: Iterable[int]) -> list[Slot]:
+    """Empty slots with their sockets and devices: all of them, or none."""
+    crew, service = watcher.crew, watcher.service
+    opened = []
+    with contextlib.ExitStack() as undo:
+        for number in numbers:
+            crew.take_devices(service, number)
+            undo.callback(crew.give_back_devices, service, number)
+            found = crew.open_slot(service, number)
+            undo.callback(crew.close_slot, found)
+            opened.append(watcher.make_slot(found))
+        undo.pop_all()
+    return opened
 
 
 async def _shrink(watcher: Watcher, workers: int) -> None:
@@ -61,9 +77,19 @@ async def _shrink(watcher: Watcher, workers: int) -> None:
     for slot in removed:
         slot.is_given_up = True
         watcher.crew.close_slot(slot.socket)
-    await asyncio.gather(
-        *(watcher.kill_process(slot.process) for slot in reversed(removed) if slot.process is not None)
-    )
+    leaving = asyncio.ensure_future(_see_off(watcher, removed))
+    watcher.leaving.add(leaving)
+    leaving.add_done_callback(watcher.leaving.discard)
+    await asyncio.shield(leaving)  # whoever asked may go: what has begun is seen through
+
+
+async def _see_off(watcher: Watcher, removed: Sequence[Slot]) -> None:
+    workers = [
+        each for slot in reversed(removed) for each in (slot.process, slot.incoming) if each is not None
+    ]
+    await asyncio.gather(*map(watcher.kill_process, workers))
+    for slot in removed:
+        watcher.crew.give_back_devices(watcher.service, slot.index)
 
 
 async def restart(watcher: Watcher) -> None:
@@ -73,6 +99,7 @@ async def restart(watcher: Watcher) -> None:
 
     Raises:
         ServiceFailedError: A new worker did not start; the old one goes on.
+        TooFewDevicesError: A slot that was given up cannot have its devices back.
     """
     async with watcher.changes:
         new = await _bring_back(watcher)
@@ -87,12 +114,23 @@ async def _bring_back(watcher: Watcher) -> list[Slot]:
         await watcher.stopped.wait()
     slots = [slot for slot in watcher.slots if slot.is_given_up or watcher.is_stopped()]
     if slots or watcher.is_stopped():
+        _take_devices(watcher, slots)
         for slot in slots:
             slot.forgive()
         watcher.begin()
         watcher.crew.members_changed(watcher)  # callers may wait again
         await _fill(watcher, slots)
     return slots
+
+
+def _take_devices(watcher: Watcher, slots: Sequence[Slot]) -> None:
+    """Have slots that were given up hold their devices again: all of them, or none."""
+    with contextlib.ExitStack() as undo:
+        for slot in slots:
+            watcher.crew.take_devices(watcher.service, slot.index)
+            if slot.is_given_up:
+                undo.callback(watcher.crew.give_back_devices, watcher.service, slot.index)
+        undo.pop_all()
 
 
 async def _fill(watcher: Watcher, slots: Sequence[Slot]) -> None:
@@ -125,6 +163,8 @@ async def _replace(watcher: Watcher, slot: Slot) -> None:
         watcher.crew.members_changed(watcher)  # callers may wait again
         await _fill(watcher, [slot])
         return
+    if not watcher.is_active():
+        raise ServiceFailedError(watcher.name, watcher.stop_reason or "is being stopped", slot=slot.index)
     try:
         new = watcher.spawn_into(slot)
     except (OSError, ValueError) as error:
@@ -135,9 +175,7 @@ async def _replace(watcher: Watcher, slot: Slot) -> None:
         await _wait_ready(watcher, new)
     except BaseException:
         new.verdict = new.verdict or "was ended, as it could not take the place of its predecessor"
-        await asyncio.shield(watcher.kill_process(new, graceful_timeout=0.0))
-        slot.incoming = None
-        watcher.manage()  # the old one may have died meanwhile
+        await watcher.kill_process(new, graceful_timeout=0.0)
         raise
     old.stopping = True
     watcher.take_place(new)

@@ -48,11 +48,21 @@ class Crew(Protocol):
     def abandon(self, launch: Launch) -> None:
         """The worker could not be spawned: close what was opened for it."""
 
+    def take_devices(self, service: ServicePlan, slot: int) -> None:
+        """Have a slot hold the devices that its service asks for, if it does not yet.
+
+        Raises:
+            TooFewDevicesError: There are not enough.
+        """
+
+    def give_back_devices(self, service: ServicePlan, slot: int) -> None:
+        """Take back what a slot holds whose last worker has ended."""
+
     def open_slot(self, service: ServicePlan, slot: int) -> SlotSocket:
         """Bind the socket of a slot that is added."""
 
     def close_slot(self, found: SlotSocket) -> None:
-        """Close the socket of a slot that was taken away."""
+        """Close the socket of a slot that is taken away; its worker may still live."""
 
     def members_changed(self, watcher: Watcher) -> None:
         """Tell the service's callers where its workers are."""

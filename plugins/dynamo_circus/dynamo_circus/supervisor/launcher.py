@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dynamo_circus.supervisor.slots import Slot
     from dynamo_circus.supervisor.sockets import HttpSocket
     from dynamo_core.control import RunDirectory
+    from dynamo_core.supervision.channel import WorkerChannel
 
 LOWEST_INHERITED: Final = 10
 """Inherited descriptors are numbered from here on, so that the exec shim can put a slot's socket at 3."""
@@ -68,8 +69,14 @@ class Launcher:
         }
 
     def prepare(self, service: ServicePlan, slot: Slot) -> Launch:
-        """The launch of the slot's next worker; opens its channel."""
+        """The launch of the slot's next worker; opens its channel.
+
+        Raises:
+            OSError: There are no descriptors left.
+        """
+        env = self._environment(service, slot)
         opened: list[int] = []
+        channel: WorkerChannel | None = None
         owner = f"{self._run_id}/{service.name}/{slot.index}.{slot.generation}"
         try:
             slot_fd = _duplicate(slot.socket.fileno(), opened)
@@ -80,12 +87,16 @@ class Launcher:
             opened.append(theirs)
             channel_fd = _duplicate(theirs, opened)
         except BaseException:
+            if channel is not None:
+                self._channels.close(channel)
             for descriptor in opened:
                 os.close(descriptor)
             raise
+        if service.is_custom:  # a foreign program can read nothing but its environment
+            env[environment.WORKER_FD] = str(channel_fd)
         return Launch(
             argv=self._argv(service, slot, slot_fd, channel_fd),
-            env={**self._environment(service, slot, channel_fd), environment.WORKER_ID: owner},
+            env={**env, environment.WORKER_ID: owner},
             cwd=Path(self._plan.working_dir),
             inherited=tuple(descriptor for descriptor in opened if descriptor != theirs),
             close_after=tuple(opened),
@@ -126,7 +137,7 @@ class Launcher:
             reports_imports=self._plan.reload,
         )
 
-    def _environment(self, service: ServicePlan, slot: Slot, channel_fd: int) -> dict[str, str]:
+    def _environment(self, service: ServicePlan, slot: Slot) -> dict[str, str]:
         env = {
             **self._environments[service.name],
             **self._devices.variables(service, slot.index),
@@ -135,9 +146,8 @@ class Launcher:
         watchdog_s = service.config.supervision.watchdog_s
         if watchdog_s is not None:
             env["WATCHDOG_USEC"] = str(int(watchdog_s * 1_000_000))
-        if service.is_custom:  # a foreign program can read nothing but its environment
+        if service.is_custom:
             env.update(self._secrets[service.name])
-            env[environment.WORKER_FD] = str(channel_fd)
             env[environment.RUN_ID] = self._run_id
             env[environment.SERVICE] = service.name
             env[environment.SLOT] = str(slot.index)

@@ -69,6 +69,8 @@ class Process(_Process):  # type: ignore[misc]  # circus has no types
         has_notified: Whether it has sent any notification.
         status_text: Its last STATUS.
         verdict: Why the watcher killed it, in words; None when it did not.
+        told_at: When it was told to stop, on ``time.monotonic()``'s clock; None before.
+        was_late: Whether it was killed because it did not stop in time.
         says_stopping: Whether it has said STOPPING.
         is_paused: Whether it has taken its READY back, and not given it again.
         beat_at: When it last said WATCHDOG, or READY, on ``time.monotonic()``'s clock.
@@ -92,6 +94,8 @@ class Process(_Process):  # type: ignore[misc]  # circus has no types
         self.started_at = 0.0
         self.ready_at: float | None = None
         self.verdict: str | None = None
+        self.told_at: float | None = None
+        self.was_late = False
         self.says_stopping = False
         self.is_paused = False
         self.beat_at = 0.0

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from dynamo_circus.supervisor import changes
-from dynamo_core.errors import ServiceFailedError, StartError
+from dynamo_core.errors import DynamoError, ServiceFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -137,22 +137,20 @@ class Reloader:
                 self._run.say(watcher.name, "restarted, one worker after another", reason)
                 try:
                     await changes.restart(watcher)
-                except (ServiceFailedError, StartError) as exc:
+                except DynamoError as exc:
                     self._tell_failure(watcher.name, exc)
                     return
                 self._stale.discard(watcher.name)
         self._folders = {}  # a missing module was the only reason to look at them
 
-    def _tell_failure(self, service: str, exc: ServiceFailedError | StartError) -> None:
+    def _tell_failure(self, service: str, exc: DynamoError) -> None:
         if self._is_due or self._run.is_stopping:
             return  # it has been overtaken
-        why = f": {exc.last_lines[-1]}" if exc.last_lines else ""
-        logger.warning(
-            "%s: the new version did not start, and the one before it goes on; it %s%s",
-            service,
-            exc.cause,
-            why,
-        )
+        if isinstance(exc, ServiceFailedError):
+            why = f"it {exc.cause}: {exc.last_lines[-1]}" if exc.last_lines else f"it {exc.cause}"
+        else:
+            why = str(exc)
+        logger.warning("%s: the new version did not start, and the one before it goes on; %s", service, why)
 
     def _abandon_successors(self) -> None:
         """End workers that were to take over with a version that is outdated already."""

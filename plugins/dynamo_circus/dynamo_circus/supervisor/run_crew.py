@@ -142,9 +142,20 @@ class RunCrew:
         if launch.channel is not None:
             self.channels.close(launch.channel)
 
+    def take_devices(self, service: ServicePlan, slot: int) -> None:
+        """Have a slot hold the devices that its service asks for, if it does not yet.
+
+        Raises:
+            TooFewDevicesError: There are not enough.
+        """
+        self.devices.devices(service, slot)
+
+    def give_back_devices(self, service: ServicePlan, slot: int) -> None:
+        """Take back what a slot holds whose last worker has ended."""
+        self.devices.give_back(service.name, slot)
+
     def open_slot(self, service: ServicePlan, slot: int) -> SlotSocket:
         """Bind the socket of a slot that is added to a running service."""
-        self.devices.devices(service, slot)  # refused before anything is opened
         number = self.plan.services.index(service)
         path = self.directory.socket_path(number, slot)
         found = SlotSocket(f"{service.name}/{slot}", service=service.name, slot=slot, path=path)
@@ -153,8 +164,7 @@ class RunCrew:
         return found
 
     def close_slot(self, found: SlotSocket) -> None:
-        """Close the supervisor's copy of the socket of a slot that was taken away."""
-        self.devices.give_back(found.service, found.slot)
+        """Close the supervisor's copy of the socket of a slot that is taken away."""
         self.arbiter.sockets.pop(found.name, None)
         found.close()
 

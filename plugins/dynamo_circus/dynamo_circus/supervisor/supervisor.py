@@ -226,13 +226,11 @@ class Supervisor(RunCrew):
                 logger.warning("%s a third time: workers are killed", name)
             self.request_stop(name)
             for watcher in self.watchers:
-                watcher.hurry(0.0)
                 watcher.kill_all()
 
     async def _kill_rest(self) -> None:
         """Whatever happened: no worker and nothing a worker left behind outlives the run."""
         for watcher in self.watchers:
-            watcher.hurry(0.0)
             watcher.kill_all()
         await self.arbiter.stop()
         for _ in range(100):

@@ -8,10 +8,8 @@ a service that stops slowly keeps no other from being looked after.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import logging
-import os
 import signal
 import time
 from typing import TYPE_CHECKING, Final
@@ -21,6 +19,7 @@ from circus.watcher import Watcher as _Watcher
 from dynamo_circus.supervisor.failures import FailureAccount, RestartLimits
 from dynamo_circus.supervisor.process import Process
 from dynamo_circus.supervisor.slots import Slot
+from dynamo_core.errors import DynamoError
 from dynamo_core.supervision.output import WorkerOutput
 
 if TYPE_CHECKING:
@@ -51,6 +50,7 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
         stopped: Set once all its workers have ended on request.
         stop_reason: Why they were or are being stopped; empty while it is looked after.
         changes: Held while the number of slots or their workers are being changed on request.
+        leaving: What sees off the workers of slots that were taken away.
     """
 
     def __init__(self, service: ServicePlan, sockets: list[SlotSocket], crew: Crew, loop: object) -> None:
@@ -76,7 +76,8 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
         )
         self.slots = [self.make_slot(found) for found in sockets]
         self.changes = asyncio.Lock()
-        self._graces: set[asyncio.Timeout] = set()
+        self.leaving: set[asyncio.Future[None]] = set()
+        self._graces: dict[Process, asyncio.TimerHandle] = {}
         self._hurry_to_s: float | None = None
 
     def make_slot(self, found: SlotSocket) -> Slot:
@@ -153,7 +154,11 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
         slot.filled.set()
         try:
             slot.process = self.spawn_into(slot)
-        except (OSError, ValueError) as error:  # ValueError: a NUL byte in an argument or variable
+        except (
+            OSError,
+            ValueError,
+            DynamoError,
+        ) as error:  # ValueError: a NUL byte in an argument or variable
             logger.debug("spawning %s/%d failed", self.name, slot.index, exc_info=True)
             self._account_death(slot, f"cannot be executed: {error}")
             return
@@ -163,7 +168,7 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
         """Spawn the slot's next worker, beside the one that may be in it.
 
         Raises:
-            OSError: The program cannot be executed.
+            OSError: The program cannot be executed, or what it inherits cannot be opened.
             ValueError: An argument or variable cannot be passed on.
         """
         slot.generation += 1
@@ -270,6 +275,8 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
         if process is None:
             return
         process.collect(killed=functools.partial(self.crew.group_killed, pid))
+        if (grace := self._graces.pop(process, None)) is not None:
+            grace.cancel()
         slot = process.place
         self.notify_event("reap", {"process_pid": pid, "time": time.time(), "exit_code": process.exit_status})
         self.crew.ended(self, slot, process)
@@ -279,6 +286,9 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
             slot.last_lines = process.output.last_lines
             if not process.stopping:
                 self._account_death(slot, slot.last_end)
+        elif slot.incoming is process:  # it could not take its predecessor's place, which may have ended too
+            slot.incoming = None
+            self.crew.wake()
         process.ended.set()
 
     def reap_processes(self) -> None:
@@ -321,50 +331,58 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
     async def kill_process(
         self, process: Process, stop_signal: int | None = None, graceful_timeout: float | None = None
     ) -> bool:
-        """Tell one worker to stop; after its grace, kill its group.
+        """Tell one worker to stop, and wait until it has ended; its group is killed after its grace.
+
+        It is killed also when nobody waits any more; asking again can only shorten the grace.
 
         Returns:
             Whether it ended by itself within the grace.
         """
-        began = time.monotonic()
         process.stopping = True
-        process.send_signal(signal.SIGTERM if stop_signal is None else stop_signal)
+        if process.told_at is None:
+            process.told_at = time.monotonic()
+            process.send_signal(signal.SIGTERM if stop_signal is None else stop_signal)
         grace_s = self.graceful_timeout if graceful_timeout is None else graceful_timeout
         if self._hurry_to_s is not None:
             grace_s = min(grace_s, self._hurry_to_s)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(grace_s) as grace:
-                self._graces.add(grace)
-                try:
-                    await process.ended.wait()
-                finally:
-                    self._graces.discard(grace)
-        if process.ended.is_set():
-            return True
-        if grace_s > 0:
-            waited_s = time.monotonic() - began  # a hurry may have shortened the grace
-            logger.warning(
-                "worker %s/%d did not stop within %.1f s and was killed",
-                self.name,
-                process.place.index,
-                waited_s,
-            )
-        process.kill_group()
+        self._set_grace(process, grace_s)
         await process.ended.wait()
-        return False
+        return not process.was_late
 
     def hurry(self, grace_s: float) -> None:
         """Shorten the grace of workers that are being stopped, and of those that will be."""
         self._hurry_to_s = grace_s
-        now = asyncio.get_running_loop().time()
-        for grace in self._graces:
-            when = grace.when()
-            if when is None or when > now + grace_s:
-                grace.reschedule(now + grace_s)
+        for process in list(self._graces):
+            self._set_grace(process, grace_s)
 
     def kill_all(self) -> None:
-        """Kill every worker's group now."""
+        """Kill every worker's group now, and say whose."""
+        self._hurry_to_s = 0.0
         for process in self.processes.values():
             process.stopping = True
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            if not process.was_late:
+                logger.warning("worker %s/%d was killed", self.name, process.place.index)
+            self._kill_late(process)
+
+    def _set_grace(self, process: Process, grace_s: float) -> None:
+        if grace_s <= 0:
+            self._kill_late(process)
+            return
+        loop = asyncio.get_running_loop()
+        before = self._graces.get(process)
+        if process.is_alive() and (before is None or before.when() > loop.time() + grace_s):
+            if before is not None:
+                before.cancel()
+            self._graces[process] = loop.call_later(grace_s, self._grace_over, process)
+
+    def _grace_over(self, process: Process) -> None:
+        assert process.told_at is not None
+        waited_s = time.monotonic() - process.told_at  # a hurry may have shortened the grace
+        logger.warning(
+            "worker %s/%d did not stop within %.1f s and was killed", self.name, process.place.index, waited_s
+        )
+        self._kill_late(process)
+
+    def _kill_late(self, process: Process) -> None:
+        process.was_late = True
+        process.kill_group()
