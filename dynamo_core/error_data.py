@@ -104,7 +104,7 @@ _FACTS: Final[Mapping[type[BaseException], tuple[str, ...]]] = {
     WorkerLostError: ("service", "slot", "endpoint", "begun", "reason"),
     ServiceUnavailableError: ("service", "reason"),
     OverloadedError: ("service", "endpoint", "limit", "retry_after_s"),
-    CallTimeoutError: ("service", "endpoint", "timeout_s"),
+    CallTimeoutError: ("service", "endpoint", "timeout_s", "reason"),
     CallCancelledError: ("service", "endpoint", "slot"),
     EndpointNotFoundError: ("service", "endpoint", "known"),
 }
@@ -155,7 +155,10 @@ _READERS: Final[Mapping[str, Reader]] = {
     "ServiceUnavailableError": lambda facts: ServiceUnavailableError(facts.service, facts.text("reason")),
     "OverloadedError": _overloaded,
     "CallTimeoutError": lambda facts: CallTimeoutError(
-        facts.service, facts.text("endpoint"), timeout_s=facts.number("timeout_s")
+        facts.service,
+        facts.text("endpoint"),
+        timeout_s=facts.number("timeout_s"),
+        reason=facts.text("reason"),
     ),
     "CallCancelledError": lambda facts: CallCancelledError(
         facts.service, facts.text("endpoint"), slot=facts.whole("slot")

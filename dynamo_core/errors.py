@@ -597,14 +597,24 @@ class CallTimeoutError(CallError, builtins.TimeoutError):
     """The call's time ran out; the far side has been told to cancel.
 
     ``except TimeoutError`` catches it.
+
+    Attributes:
+        service: What was called.
+        endpoint: Which endpoint.
+        timeout_s: Seconds it was given; None when its caller's deadline was nearer.
+        reason: Why it was not even begun; empty when a worker had it.
     """
 
-    def __init__(self, service: str, endpoint: str, *, timeout_s: float | None = None) -> None:
+    def __init__(
+        self, service: str, endpoint: str, *, timeout_s: float | None = None, reason: str = ""
+    ) -> None:
         within = f" within {timeout_s:g} s" if timeout_s is not None else " before its deadline"
-        super().__init__(f"{service}.{endpoint} did not answer{within}")
+        why = f": no worker took it; {reason}" if reason else ""
+        super().__init__(f"{service}.{endpoint} did not answer{within}{why}")
         self.service = service
         self.endpoint = endpoint
         self.timeout_s = timeout_s
+        self.reason = reason
 
 
 class CallCancelledError(CallError):

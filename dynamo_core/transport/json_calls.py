@@ -70,10 +70,10 @@ async def call_json(  # noqa: PLR0913  # keywords, each with its own meaning
     target = Target(path=path, run_id=run_id, service=service, slot=slot)
     patience_s = limits.unavailable_timeout_s
     try:
-        async with asyncio.timeout(patience_s if timeout_s is None else min(timeout_s, patience_s)):
+        async with asyncio.timeout(patience_s if timeout_s is None else timeout_s):
             connection = await connect(target, limits)
     except TimeoutError:
-        if timeout_s is not None and timeout_s <= patience_s:
+        if timeout_s is not None:
             raise CallTimeoutError(service, endpoint, timeout_s=timeout_s) from None
         raise ServiceUnavailableError(service, f"no worker has answered within {patience_s:g} s") from None
     except (HandshakeError, ProtocolError, OSError) as exc:

@@ -20,7 +20,7 @@ class TransportLimits:
         stream_window_items: Items of one stream that may be on their way to this side at once, at least 1.
         stream_window_bytes: Bytes of them, at least 1; the last item may pass it.
         handshake_timeout_s: Seconds a peer may take to answer once it is there, above 0.
-        unavailable_timeout_s: Seconds a call waits for a worker to be there, at least 0.
+        unavailable_timeout_s: Seconds a call without a deadline waits for a worker to be there, at least 0.
     """
 
     max_frame_bytes: int = attrs.field(default=256 * MIB, validator=ge(4096))

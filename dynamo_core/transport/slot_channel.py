@@ -273,8 +273,10 @@ class SlotChannel(Channel):
             reason=f"process {welcome.pid}: {outcome.reason}",
         )
 
-    def _timed_out(self, endpoint: EndpointDefinition, options: CallOptions) -> CallTimeoutError:
-        return CallTimeoutError(self._service, endpoint.name, timeout_s=options.timeout_s)
+    def _timed_out(
+        self, endpoint: EndpointDefinition, options: CallOptions, why: str = ""
+    ) -> CallTimeoutError:
+        return CallTimeoutError(self._service, endpoint.name, timeout_s=options.timeout_s, reason=why)
 
     def _overloaded(self, endpoint: EndpointDefinition) -> OverloadedError:
         return OverloadedError(self._service, endpoint.name, limit=MAX_OPEN_CALLS)
@@ -291,9 +293,8 @@ class SlotChannel(Channel):
     async def _wait_for_slot(
         self, endpoint: EndpointDefinition, options: CallOptions, deadline: float | None
     ) -> ClientConnection:
-        """Wait until there is a slot for a call."""
-        give_up = _monotonic() + self._limits.unavailable_timeout_s
-        until = give_up if deadline is None else min(deadline, give_up)
+        """Wait until there is a slot for a call, up to its deadline; without one for as long as the limits say."""
+        until = _monotonic() + self._limits.unavailable_timeout_s if deadline is None else deadline
         while True:
             self._check_possible(options.routing)
             waiting = asyncio.get_running_loop().create_future()
@@ -302,9 +303,10 @@ class SlotChannel(Channel):
                 async with asyncio.timeout(until - _monotonic()):
                     await waiting
             except TimeoutError:
-                if deadline is not None and deadline <= give_up:
-                    raise self._timed_out(endpoint, options) from None
-                raise ServiceUnavailableError(self._service, self._describe(options.routing)) from None
+                why = self._describe(options.routing)
+                if deadline is not None:
+                    raise self._timed_out(endpoint, options, why) from None
+                raise ServiceUnavailableError(self._service, why) from None
             finally:
                 del self._waiting[waiting]
             connection = self._router.pick(self._usable, options.routing)

@@ -178,6 +178,20 @@ async def test_a_call_without_a_slot_fails_at_its_deadline(make_socket):
         assert not channel._waiting
 
 
+async def test_a_call_with_a_deadline_waits_until_it(make_socket):
+    """However long a call without one would wait; it is told what was missing."""
+    place = make_socket()
+    async with calling([place.member()], limits=BRIEF) as (client, channel):
+        patient = asyncio.create_task(with_options(client, timeout_s=30).where())
+        with pytest.raises(ServiceUnavailableError):
+            await client.where()  # it came later, and has given up
+        assert channel._waiting
+        with pytest.raises(CallTimeoutError, match=r"within 0\.2 s: no worker took it; slot 0: "):
+            await with_options(client, timeout_s=0.2).where()
+        async with working(place, slot=0):
+            assert await patient == 0
+
+
 async def test_a_call_without_a_deadline_fails_with_what_each_slot_said_last(make_socket, folder):
     """After the time that the limits give."""
     members = [Member(slot=0, path=str(folder / "none")), make_socket().member(1)]
