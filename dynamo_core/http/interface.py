@@ -10,7 +10,7 @@ from dynamo_core.errors import EXIT_NOT_STARTED, DynamoError
 if TYPE_CHECKING:
     import asyncio
     import socket
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from dynamo_core.config import HttpConfig
     from dynamo_core.host import Host
@@ -68,7 +68,7 @@ async def serve_http(
     http: HttpConfig,
     *,
     stop: asyncio.Event,
-    grace_s: float,
+    grace_s: float | Callable[[], float],
 ) -> None:
     """Serve *application* on listening sockets until *stop* is set, then finish what is running.
 
@@ -80,7 +80,8 @@ async def serve_http(
         sockets: Listening stream sockets; they are closed in the end.
         http: Limits and TLS.
         stop: Set by the caller to stop: nothing more is accepted, idle connections close.
-        grace_s: Seconds that requests may then take to finish; what is left is cut off.
+        grace_s: Seconds that requests may then take to finish, or what gives them when it is to stop; what is left is
+            cut off.
 
     Raises:
         ConfigError: The TLS certificate or key cannot be used.

@@ -22,7 +22,7 @@ from dynamo_core.http.opening import Opener
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from dynamo_core.config import HttpConfig
     from dynamo_core.http.asgi import AsgiApplication
@@ -38,7 +38,7 @@ async def serve(
     http: HttpConfig,
     *,
     stop: asyncio.Event,
-    grace_s: float,
+    grace_s: float | Callable[[], float],
 ) -> None:
     """Serve until *stop* is set; see :func:`dynamo_core.http.serve_http`."""
     try:
@@ -49,7 +49,7 @@ async def serve(
                 application.attach(server.acceptors)
             await stop.wait()
         finally:
-            await server.stop(grace_s)
+            await server.stop(grace_s() if callable(grace_s) else grace_s)
     finally:
         for listener in sockets:
             listener.close()

@@ -40,8 +40,12 @@ class Ingress(ABC):
         """Begin to let calls in."""
 
     @abstractmethod
-    def stop_accepting(self) -> None:
-        """Let nothing new in; what is under way goes on. Safe to call twice."""
+    def stop_accepting(self, grace_s: float) -> None:
+        """Let nothing new in; what is under way goes on. Safe to call twice.
+
+        Args:
+            grace_s: Seconds that it may go on.
+        """
 
     @abstractmethod
     async def aclose(self) -> None:
@@ -75,7 +79,7 @@ class HttpIngress(Ingress):
         watched = _WatchedStart(application)
         self._grace_s = host.config.supervision.stop_timeout_s
         self._serving = asyncio.get_running_loop().create_task(
-            serve_http(watched, [self._listener], self._http, stop=self._stop, grace_s=self._grace_s),
+            serve_http(watched, [self._listener], self._http, stop=self._stop, grace_s=lambda: self._grace_s),
             name=f"http of {host.name}/{host.slot}",
         )
         self._serving.add_done_callback(lambda _: watched.was_decided.set())
@@ -85,8 +89,9 @@ class HttpIngress(Ingress):
         if self._serving.done():
             self._serving.result()
 
-    def stop_accepting(self) -> None:
+    def stop_accepting(self, grace_s: float) -> None:
         """Close idle connections; requests under way go on."""
+        self._grace_s = grace_s
         self._stop.set()
 
     async def aclose(self) -> None:

@@ -8,6 +8,7 @@ import datetime
 import importlib.util
 import logging
 import secrets
+import time
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from dynamo_core.errors import DynamoError, ServiceUnavailableError, UnsupportedOperationError
@@ -15,6 +16,7 @@ from dynamo_core.inprocess.worker import RunFacts
 from dynamo_core.inprocess.workers import WorkerGroup
 from dynamo_core.provider import RunningServices, RunStatus, ServiceEvent
 from dynamo_core.supervision.http_listener import HttpListener, http_port
+from dynamo_core.supervision.stop_shares import shares_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -202,6 +204,7 @@ class InProcessServices(RunningServices):
             if self._state == "stopped":
                 return
             logger.debug("stopping run %s%s", self.run_id, _because(reason))
+            self._facts.stop_shares = shares_of(self._graph, began=time.monotonic())
             for service in reversed(self._graph.services):
                 group = self._groups.get(service.name)
                 if group is not None:

@@ -95,7 +95,7 @@ class SocketIngress(Ingress):
         self._server = ServiceServer(host, run_id=self._run_id, generation=self._generation)
         await self._server.start(self._listener)
 
-    def stop_accepting(self) -> None:
+    def stop_accepting(self, grace_s: float) -> None:
         """Accept no more connections, and tell callers to take new calls elsewhere."""
         if self._server is not None:
             self._server.stop_accepting()

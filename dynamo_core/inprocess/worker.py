@@ -15,6 +15,7 @@ from dynamo_core.host import Host
 from dynamo_core.host.failures import traceback_text
 from dynamo_core.inprocess.calls import WorkerCalls
 from dynamo_core.provider import ServiceEvent, WorkerStatus
+from dynamo_core.supervision.stop_shares import time_for_hooks_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from dynamo_core.inprocess.ingress import Ingress
     from dynamo_core.provider import ServiceInterface
     from dynamo_core.provider.events import ServiceEventKind
+    from dynamo_core.supervision.stop_shares import StopShares
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +32,7 @@ _READY_CHECK_S: Final = 0.05
 _CLEAN_UP_TIMEOUT_S: Final = 5.0
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.define(kw_only=True, eq=False)
 class RunFacts:
     """What all workers of a run share.
 
@@ -39,6 +41,7 @@ class RunFacts:
         graph: Name of the graph.
         emit: Tells everybody of an event.
         is_ending: Set once the run is being stopped.
+        stop_shares: What each service gets of the run's stop time from then on.
         hurry: Set once nobody wants to wait for calls to finish any more.
     """
 
@@ -46,6 +49,7 @@ class RunFacts:
     graph: str
     emit: Callable[[ServiceEvent], None]
     is_ending: asyncio.Event = attrs.field(factory=asyncio.Event)
+    stop_shares: StopShares | None = None
     hurry: asyncio.Event = attrs.field(factory=asyncio.Event)
 
 
@@ -166,12 +170,15 @@ class Worker:
             return
         self.state = "stopping"
         self._emit("stopping")
-        await self._end(grace_s=self._service.config.supervision.stop_timeout_s)
+        shares, grace_s = self._run.stop_shares, self._service.config.supervision.stop_timeout_s
+        if shares is not None:
+            grace_s = shares.grace_s(self._service.name, time.monotonic())
+        await self._end(grace_s=grace_s - time_for_hooks_s(grace_s))
         self._emit("stopped")
 
     async def _end(self, *, grace_s: float) -> None:
         for ingress in self._ingresses:
-            ingress.stop_accepting()
+            ingress.stop_accepting(grace_s)
         hurrying = asyncio.ensure_future(self._run.hurry.wait())
         draining = asyncio.ensure_future(self._host.drain(grace_s))
         try:

@@ -15,7 +15,12 @@ from dynamo_core.lazy_names import lazy_names
 if TYPE_CHECKING:
     from dynamo_core.transport.json_calls import call_json
     from dynamo_core.transport.limits import TransportLimits
-    from dynamo_core.transport.membership import Member, MembershipReader, encode_membership
+    from dynamo_core.transport.membership import (
+        Member,
+        MembershipReader,
+        encode_membership,
+        encode_stop_time,
+    )
     from dynamo_core.transport.server import ServiceServer
     from dynamo_core.transport.slot_channel import SlotChannel
 
@@ -27,6 +32,7 @@ _MODULES = {
     "TransportLimits": ".limits",
     "call_json": ".json_calls",
     "encode_membership": ".membership",
+    "encode_stop_time": ".membership",
 }
 
 __all__ = [
@@ -37,6 +43,7 @@ __all__ = [
     "TransportLimits",
     "call_json",
     "encode_membership",
+    "encode_stop_time",
 ]
 
 __getattr__, __dir__ = lazy_names(__name__, _MODULES)

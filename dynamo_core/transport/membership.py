@@ -3,6 +3,7 @@
 A membership frame has the framing of a worker's bootstrap: its length in 4 bytes, then msgpack.
 It names every worker of the service; callers drop those that it does not name.
 It may say why nobody is going to serve: callers then need not wait.
+A frame that names no service may tell a worker how long it may take to stop.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class _Body(msgspec.Struct, frozen=True, omit_defaults=True):
     service: str
     members: tuple[tuple[int, str, int], ...]
     refusal: str = ""
+    stop_within_s: float | None = None
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -61,10 +63,21 @@ def encode_membership(service: str, members: Sequence[Member], *, refusal: str =
     return _LENGTH.pack(len(body)) + body
 
 
+def encode_stop_time(seconds: float) -> bytes:
+    """What tells a worker that it has only so long to stop, sent before it is asked to."""
+    body = _encode(_Body("", (), stop_within_s=seconds))
+    return _LENGTH.pack(len(body)) + body
+
+
 class MembershipReader:
-    """Reads membership frames out of a byte stream, however it is cut."""
+    """Reads membership frames out of a byte stream, however it is cut.
+
+    Attributes:
+        stop_within_s: Seconds that the worker may take to stop, as it was last told; None while nobody has said.
+    """
 
     def __init__(self) -> None:
+        self.stop_within_s: float | None = None
         self._pending = bytearray()
 
     def feed(self, data: bytes | bytearray | memoryview) -> list[tuple[str, tuple[Member, ...], str]]:
@@ -83,6 +96,9 @@ class MembershipReader:
                 membership = _decode(body)
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
                 raise ProtocolError(f"a membership frame cannot be read: {exc}") from exc
+            if membership.stop_within_s is not None:
+                self.stop_within_s = membership.stop_within_s
+                continue
             members = tuple(
                 Member(slot=slot, path=path, generation=generation)
                 for slot, path, generation in membership.members

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -12,6 +13,7 @@ import attrs
 
 from dynamo_core.host import Host
 from dynamo_core.http.gate import HttpGate
+from dynamo_core.supervision.stop_shares import time_for_hooks_s
 from dynamo_core.transport import ServiceServer
 from dynamo_core.worker_kit import health
 from dynamo_core.worker_kit.teller import Teller
@@ -30,9 +32,31 @@ T = TypeVar("T")
 LAST_ANSWERS_S: Final = 1.0
 """For what has been answered to reach its callers."""
 
-SHARE_FOR_HOOKS: Final = 0.25
-MOST_FOR_HOOKS_S: Final = 2.0
-"""What calls leave of the stop time, so that a worker whose calls take too long is not killed in its shutdown hooks."""
+
+class StopTime:
+    """How long a worker's calls may still take, once it is told to stop.
+
+    Args:
+        timeout_s: The service's stop time, in seconds.
+        told_s: Gives the stop time that a supervisor has told the worker, if it has.
+    """
+
+    def __init__(self, timeout_s: float, told_s: Callable[[], float | None] = lambda: None) -> None:
+        self._timeout_s = timeout_s
+        self._told_s = told_s
+        self._began: float | None = None
+
+    def begin(self) -> None:
+        """Its time runs from now on. Safe to call twice."""
+        if self._began is None:
+            self._began = time.monotonic()
+
+    def left_for_calls_s(self) -> float:
+        """Seconds in which calls may finish; what is open by then is cancelled, so that there is time for hooks."""
+        told_s = self._told_s()
+        timeout_s = self._timeout_s if told_s is None else told_s
+        passed_s = 0.0 if self._began is None else time.monotonic() - self._began
+        return max(0.0, timeout_s - time_for_hooks_s(timeout_s) - passed_s)
 
 
 class Renewals:
@@ -79,6 +103,7 @@ class WorkerSetup:
         http_listener: The service's HTTP socket; None when it has none.
         peers: What it depends on.
         renewals: Where another listening socket may come in later.
+        stop_within_s: Gives the stop time that a supervisor has told the worker, in seconds; None for the service's.
         tell: Hears how the worker is, as sd_notify fields; must not block.
     """
 
@@ -91,6 +116,7 @@ class WorkerSetup:
     http_listener: socket.socket | None = None
     peers: Peers
     renewals: Renewals = attrs.field(factory=Renewals)
+    stop_within_s: Callable[[], float | None] = lambda: None
     tell: Callable[[Mapping[str, str]], None] = attrs.field(factory=Teller)
 
 
@@ -126,6 +152,7 @@ async def serve(setup: WorkerSetup, stop: asyncio.Event) -> None:
 async def _serve_host(host: Host, setup: WorkerSetup, stop: asyncio.Event) -> None:
     server = ServiceServer(host, run_id=setup.run_id, generation=setup.generation)
     http_stop = asyncio.Event()
+    time_left = StopTime(host.config.supervision.stop_timeout_s, setup.stop_within_s)
     try:
         async with asyncio.TaskGroup() as tasks:
             try:
@@ -134,7 +161,7 @@ async def _serve_host(host: Host, setup: WorkerSetup, stop: asyncio.Event) -> No
                     gate = None
                     if setup.http_listener is not None:
                         gate = HttpGate(host.name)
-                        tasks.create_task(_serve_http(host, setup, http_stop, gate), name="http")
+                        tasks.create_task(_serve_http(host, setup, http_stop, time_left, gate), name="http")
                         await _unless(stop, gate.started.wait())
                     await server.start(setup.listener)
                     setup.renewals.hand_to(server)
@@ -142,21 +169,16 @@ async def _serve_host(host: Host, setup: WorkerSetup, stop: asyncio.Event) -> No
                     with health.watchdog(host, setup.tell):
                         await _unless(stop, _look_after(host, setup, gate))
             finally:
+                time_left.begin()
                 setup.tell({"STOPPING": "1", "STATUS": "finishing calls"})
                 server.stop_accepting()
                 server.go_away()
                 http_stop.set()
-            has_finished = await host.drain(time_for_calls_s(host))
+            has_finished = await host.drain(time_left.left_for_calls_s())
         if has_finished:
             await server.drain(LAST_ANSWERS_S)
     finally:
         await server.aclose()
-
-
-def time_for_calls_s(host: Host) -> float:
-    """Seconds in which calls may finish once the worker is told to stop; after that they are cancelled."""
-    stop_timeout_s = host.config.supervision.stop_timeout_s
-    return stop_timeout_s - min(MOST_FOR_HOOKS_S, SHARE_FOR_HOOKS * stop_timeout_s)
 
 
 async def _look_after(host: Host, setup: WorkerSetup, gate: HttpGate | None) -> None:
@@ -166,14 +188,17 @@ async def _look_after(host: Host, setup: WorkerSetup, gate: HttpGate | None) -> 
         tasks.create_task(asyncio.Event().wait(), name="serving")
 
 
-async def _serve_http(host: Host, setup: WorkerSetup, stop: asyncio.Event, gate: HttpGate) -> None:
+async def _serve_http(
+    host: Host, setup: WorkerSetup, stop: asyncio.Event, time_left: StopTime, gate: HttpGate
+) -> None:
     from dynamo_core.http import build_application, serve_http  # not every worker serves HTTP
 
     assert setup.http_listener is not None
     http = host.config.http
     application = build_application(host, http, title=host.name, app=setup.definition.app)
-    grace_s = time_for_calls_s(host)
-    await serve_http(gate.before(application), [setup.http_listener], http, stop=stop, grace_s=grace_s)
+    await serve_http(
+        gate.before(application), [setup.http_listener], http, stop=stop, grace_s=time_left.left_for_calls_s
+    )
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, object]) -> bool:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from dynamo_core.definition import ServiceDefinition
+    from dynamo_core.transport import MembershipReader
     from dynamo_core.worker_kit.imported_files import ImportReporter
     from dynamo_core.worker_kit.peers import Peers
     from dynamo_core.worker_kit.serving import Renewals
@@ -229,7 +230,8 @@ async def _serve(
     dependencies: dict[str, ServiceDefinition],
     reporter: ImportReporter | None,
 ) -> None:
-    from dynamo_core.worker_kit.peers import Peers  # imported while others start
+    from dynamo_core.transport import MembershipReader  # imported while others start
+    from dynamo_core.worker_kit.peers import Peers  # as above
     from dynamo_core.worker_kit.serving import WorkerSetup, serve  # as above
 
     run_ids = {
@@ -237,6 +239,7 @@ async def _serve(
         for name in (found.name for found in dependencies.values())
     }
     peers = Peers(dependencies, run_ids, bootstrap.addresses)
+    reader = MembershipReader()
     setup = WorkerSetup(
         definition=definition,
         slot=bootstrap.slot,
@@ -246,9 +249,10 @@ async def _serve(
         listener=adopt_socket(bootstrap.listen_fd),
         http_listener=None if bootstrap.http_fd is None else adopt_socket(bootstrap.http_fd),
         peers=peers,
+        stop_within_s=lambda: reader.stop_within_s,
     )
     with (
-        _listening(channel, peers, setup.renewals),
+        _listening(channel, reader, peers, setup.renewals),
         contextlib.nullcontext() if reporter is None else reporter.following(),
     ):
         await serve(setup, stop_on_signals())
@@ -272,15 +276,11 @@ def adopt_socket(descriptor: int) -> socket.socket:
 
 
 @contextlib.contextmanager
-def _listening(channel: socket.socket, peers: Peers, renewals: Renewals) -> Any:
+def _listening(channel: socket.socket, reader: MembershipReader, peers: Peers, renewals: Renewals) -> Any:
     """Take in memberships and listening sockets from the supervisor for as long as the block lasts."""
-    from dynamo_core.transport import MembershipReader  # as in _serve
-
     loop = asyncio.get_running_loop()
     channel.setblocking(False)
-    loop.add_reader(
-        channel.fileno(), functools.partial(_read_memberships, channel, MembershipReader(), peers, renewals)
-    )
+    loop.add_reader(channel.fileno(), functools.partial(_read_memberships, channel, reader, peers, renewals))
     try:
         yield
     finally:
@@ -288,7 +288,9 @@ def _listening(channel: socket.socket, peers: Peers, renewals: Renewals) -> Any:
         channel.close()
 
 
-def _read_memberships(channel: socket.socket, reader: Any, peers: Peers, renewals: Renewals) -> None:
+def _read_memberships(
+    channel: socket.socket, reader: MembershipReader, peers: Peers, renewals: Renewals
+) -> None:
     try:
         data, ancillary, _, _ = channel.recvmsg(READ_BYTES, _FD_ROOM, _CLOSE_ON_EXEC)
     except (BlockingIOError, InterruptedError):

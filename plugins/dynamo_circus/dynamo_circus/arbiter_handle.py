@@ -82,5 +82,5 @@ class ArbiterHandle(RunHandle):
 
     @property
     def patience_s(self) -> float:
-        """Seconds that all services, one after another, may take to stop."""
-        return sum(service.config.supervision.stop_timeout_s for service in self._graph.services)
+        """Seconds that the run may take to stop."""
+        return max(service.config.supervision.stop_timeout_s for service in self._graph.services)

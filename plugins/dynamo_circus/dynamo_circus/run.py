@@ -75,5 +75,5 @@ async def _end(arbiter: ArbiterHandle, stopping: object) -> None:
 
 
 async def _stop(supervisor: SupervisorProcess, graph: BoundGraph) -> None:
-    patience_s = sum(service.config.supervision.stop_timeout_s for service in graph.services)
+    patience_s = max(service.config.supervision.stop_timeout_s for service in graph.services)
     await supervisor.stop(patience_s=patience_s, reason="the program has left the block")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynamo_core.errors import FrameTooLargeError, ProtocolError
-from dynamo_core.transport import Member, MembershipReader, encode_membership
+from dynamo_core.transport import Member, MembershipReader, encode_membership, encode_stop_time
 
 members = st.lists(
     st.builds(Member, slot=st.integers(0, 1000), path=st.text(max_size=40), generation=st.integers(0, 2**40)),
@@ -39,3 +39,17 @@ def test_a_length_above_the_limit_is_refused_at_once():
     """Nothing is waited for."""
     with pytest.raises(FrameTooLargeError):
         MembershipReader().feed(b"\xff\xff\xff\xff")
+
+
+def test_stop_time_is_told_between_memberships() -> None:
+    """It is no membership, and the last one counts."""
+    reader = MembershipReader()
+    assert reader.stop_within_s is None
+    data = (
+        encode_membership("A", ())
+        + encode_stop_time(2.5)
+        + encode_membership("B", ())
+        + encode_stop_time(1.5)
+    )
+    assert [service for service, _, _ in reader.feed(data)] == ["A", "B"]
+    assert reader.stop_within_s == 1.5

@@ -14,13 +14,11 @@ import pytest
 
 from dynamo_core import endpoint, on_shutdown, readiness, service
 from dynamo_core.client import make_client
-from dynamo_core.config import ServiceConfig
 from dynamo_core.errors import CallCancelledError
-from dynamo_core.host import Host
 from dynamo_core.inspection import define_service
 from dynamo_core.transport import Member, SlotChannel
 from dynamo_core.worker_kit.peers import Peers
-from dynamo_core.worker_kit.serving import WorkerSetup, serve, time_for_calls_s
+from dynamo_core.worker_kit.serving import StopTime, WorkerSetup, serve
 
 T = TypeVar("T")
 
@@ -117,10 +115,22 @@ async def test_calls_that_do_not_end_leave_time_for_shutdown_hooks() -> None:
 
 def test_calls_get_most_of_the_stop_time() -> None:
     """The rest is for shutdown hooks, and never long."""
+    assert [StopTime(seconds).left_for_calls_s() for seconds in (0.0, 4.0, 100.0)] == [0.0, 3.0, 98.0]
 
-    def calls_of(stop_timeout_s: float) -> float:
-        config = ServiceConfig(supervision={"stop_timeout_s": stop_timeout_s})
-        host = Host(define_service(Endless), slot=0, config=config, clients={}, run_id="run")
-        return time_for_calls_s(host)
 
-    assert [calls_of(stop_timeout_s) for stop_timeout_s in (0.0, 4.0, 100.0)] == [0.0, 3.0, 98.0]
+def test_what_a_supervisor_tells_goes_before_the_services_own_stop_time() -> None:
+    """It is asked when the worker stops, not before."""
+    told: list[float | None] = [None]
+    time_left = StopTime(100.0, lambda: told[0])
+    assert time_left.left_for_calls_s() == 98.0
+    told[0] = 1.0
+    assert time_left.left_for_calls_s() == 0.75
+
+
+def test_the_stop_time_is_one_for_all_that_finishes() -> None:
+    """What requests over HTTP have used up is gone for other calls."""
+    time_left = StopTime(100.0)
+    time_left.begin()
+    first = time_left.left_for_calls_s()
+    time_left.begin()
+    assert time_left.left_for_calls_s() <= first < 98.0

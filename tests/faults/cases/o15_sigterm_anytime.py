@@ -24,7 +24,7 @@ MARGIN_S = 1.0
 async def sigterm_at_random_moments(trial: Trial) -> None:
     modes = [
         ("Slow", 3.0, starting),
-        ("Pair", 6.0, crashing),  # two levels, one after the other
+        ("Pair", 3.0, crashing),
         ("Stubborn", 2.0, stopping_slowly),
         ("Slow", 3.0, reloading),
         ("Work", 3.0, scaling),

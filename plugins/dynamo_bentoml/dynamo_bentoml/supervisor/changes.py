@@ -26,14 +26,17 @@ async def scale(group: ServiceGroup, workers: int) -> None:
     """
     async with group.changing:
         _refuse_stopped(group)
-        added = [group.add_slot(index) for index in range(len(group.slots), workers)]
-        for slot in added:
-            group.spawn(slot)
+        before = len(group.slots)
         try:
+            for index in range(before, workers):
+                group.add_slot(index)
+            added = group.slots[before:]
+            for slot in added:
+                group.spawn(slot)
             for slot in added:
                 await _wait_ready(group, slot, slot.worker)
         except BaseException:
-            await _drop(group, added)
+            await asyncio.shield(_drop(group, group.slots[before:]))
             raise
         await _drop(group, group.slots[workers:])
 
@@ -53,10 +56,13 @@ async def restart(group: ServiceGroup) -> None:
 async def _replace(group: ServiceGroup, slot: Slot) -> None:
     slot.cancel_timer()
     slot.incoming = incoming = group.start_process(slot)
+    if incoming is None:
+        group.retry(slot)
     try:
         await _wait_ready(group, slot, incoming)
-    except ServiceFailedError:
-        group.retry(slot)
+    except BaseException:
+        if incoming is not None:
+            incoming.kill("was ended, as it could not take the place of its predecessor")
         raise
     assert incoming is not None, "it is ready"
     old, slot.worker, slot.incoming = slot.worker, incoming, None
@@ -65,11 +71,15 @@ async def _replace(group: ServiceGroup, slot: Slot) -> None:
     if old is None:
         group.serves(slot, incoming)
         return
+    await asyncio.shield(_hand_over(group, slot, old, incoming))  # seen through, whoever asked
+
+
+async def _hand_over(group: ServiceGroup, slot: Slot, old: WorkerProcess, new: WorkerProcess) -> None:
     # Both hold the slot's socket: callers are led to the new one once the old one takes nobody any more.
-    old.stop()
+    leaving = asyncio.ensure_future(group.end([old]))
     await _first_of(old.says_stopping, old.has_ended, timeout_s=HAND_OVER_S)
-    group.serves(slot, incoming)
-    await group.end([old])
+    group.serves(slot, new)
+    await leaving
 
 
 async def _wait_ready(group: ServiceGroup, slot: Slot, process: WorkerProcess | None) -> None:

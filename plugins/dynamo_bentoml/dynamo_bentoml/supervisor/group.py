@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from typing import TYPE_CHECKING, Final
@@ -11,6 +12,7 @@ from dynamo_bentoml.supervisor.failures import FailureAccount
 from dynamo_bentoml.supervisor.process import WorkerProcess
 from dynamo_bentoml.supervisor.slot import Slot
 from dynamo_core.provider import ServiceStatus
+from dynamo_core.transport import encode_stop_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -55,7 +57,7 @@ class ServiceGroup:
         self.changing = asyncio.Lock()
         self._run = run
         self._supervision = plan.config.supervision
-        self._hurried = asyncio.Event()
+        self._is_hurried = False
 
     @property
     def name(self) -> str:
@@ -237,7 +239,8 @@ class ServiceGroup:
         slot.last_lines = process.last_lines
         if slot.incoming is process:
             slot.incoming = None
-            return  # whoever restarts the slot sees it
+            self.retry(slot)
+            return
         slot.worker = None
         slot.cancel_timer()
         if process.is_stopping:
@@ -289,18 +292,25 @@ class ServiceGroup:
 
     # --- stopping ------------------------------------------------------------------------------------------
 
-    async def stop(self) -> None:
-        """Stop all workers, and return once they have ended. Safe to call twice."""
+    async def stop(self, grace_s: float | None = None) -> None:
+        """Stop all workers within *grace_s* seconds, and return once they have ended. Safe to call twice.
+
+        Args:
+            grace_s: At most the service's stop time; None for all of it.
+        """
         self.is_stopping = True
         for slot in self.slots:
             slot.cancel_timer()
-        await self.end(self.processes)
+        await self.end(self.processes, grace_s)
         self.stopped.set()
         self._run.changed()
 
     def hurry(self) -> None:
         """Have workers that are being stopped, or will be, killed instead of waited for."""
-        self._hurried.set()
+        self._is_hurried = True
+        for process in self.processes:
+            if process.is_stopping:
+                process.stop(0.0)
 
     def kill(self) -> None:
         """Kill every worker at once."""
@@ -309,32 +319,19 @@ class ServiceGroup:
             process.is_stopping = True
             process.kill()
 
-    async def end(self, processes: Iterable[WorkerProcess]) -> None:
-        """Ask workers to stop, kill those that take too long, and wait until all have ended."""
+    async def end(self, processes: Iterable[WorkerProcess], grace_s: float | None = None) -> None:
+        """Ask workers to stop, and wait until all have ended; those that take too long are killed.
+
+        They are killed also when nobody waits any more.
+        """
+        own_s = self._supervision.stop_timeout_s
+        wanted_s = 0.0 if self._is_hurried else own_s if grace_s is None else min(grace_s, own_s)
         waiting = list(processes)
-        began = time.monotonic()
         for process in waiting:
-            process.stop()
-        ended = asyncio.ensure_future(_wait_all([process.has_ended for process in waiting]))
-        hurrying = asyncio.ensure_future(self._hurried.wait())
-        grace_s = self._supervision.stop_timeout_s
-        try:
-            await asyncio.wait([ended, hurrying], timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
-            late = [process for process in waiting if not process.has_ended.is_set()]
-            for process in late:
-                waited_s = time.monotonic() - began
-                logger.warning(
-                    "worker %s/%d did not stop within %.3g s and is killed", self.name, process.slot, waited_s
-                )
-                process.kill()
-            if late:
-                await asyncio.wait([ended], timeout=END_TIMEOUT_S)
-        finally:
-            hurrying.cancel()
-            ended.cancel()
-
-
-async def _wait_all(events: list[asyncio.Event]) -> bool:
-    for event in events:
-        await event.wait()
-    return True
+            if wanted_s < own_s:
+                process.send(encode_stop_time(wanted_s))
+            process.stop(wanted_s)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wanted_s + END_TIMEOUT_S):
+                for process in waiting:
+                    await process.has_ended.wait()

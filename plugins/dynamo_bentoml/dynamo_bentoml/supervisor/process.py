@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import time
@@ -67,6 +68,9 @@ class Launch:
     first_words: bytes
 
 
+logger = logging.getLogger(__name__)
+
+
 class WorkerProcess:
     """A worker; leader of a session and group of its own.
 
@@ -106,6 +110,8 @@ class WorkerProcess:
         self._output = WorkerOutput(
             asyncio.get_running_loop(), watcher.wrote, service=launch.service, slot=slot
         )
+        self._grace: asyncio.TimerHandle | None = None
+        self._told_at = 0.0
         self._channel: ReportingChannel | None = None
         self._popen: subprocess.Popen[bytes] | None = None
 
@@ -151,11 +157,31 @@ class WorkerProcess:
         if self._channel is not None:
             self._channel.send(data, descriptor=descriptor)
 
-    def stop(self) -> None:
-        """Ask it to finish its calls and end; asking again changes nothing."""
-        if not self.is_stopping:
+    def stop(self, grace_s: float) -> None:
+        """Ask it to finish its calls and end, and kill it after its grace; asking again can only shorten that.
+
+        Args:
+            grace_s: Seconds, at least 0.
+        """
+        if self.exit_status is not None or self._popen is None:
+            return
+        loop = asyncio.get_running_loop()
+        if self._grace is None:
             self.is_stopping = True
+            self._told_at = loop.time()
             self._signal(signal.SIGTERM)
+        elif self._grace.when() <= loop.time() + grace_s:
+            return
+        else:
+            self._grace.cancel()
+        self._grace = loop.call_later(grace_s, self._grace_over)
+
+    def _grace_over(self) -> None:
+        waited_s = asyncio.get_running_loop().time() - self._told_at
+        logger.warning(
+            "worker %s/%d did not stop within %.3g s and is killed", self.launch.service, self.slot, waited_s
+        )
+        self.kill()
 
     def kill(self, verdict: str = "") -> None:
         """Kill it and everything in its group; *verdict* says why, if it was not told to stop."""
@@ -191,6 +217,8 @@ class WorkerProcess:
         self._watcher.group_killed(self)
         self.exit_status = self._popen.wait()
         self._output.finish()
+        if self._grace is not None:
+            self._grace.cancel()
         if self._channel is not None:
             self._channel.close()
         self.has_ended.set()

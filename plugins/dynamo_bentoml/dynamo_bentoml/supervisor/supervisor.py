@@ -28,6 +28,7 @@ from dynamo_core.control.server import ControlServer
 from dynamo_core.provider import LogLine, Member, ServiceEvent
 from dynamo_core.supervision.guardian import Guardian, kill_owned
 from dynamo_core.supervision.http_listener import HttpListener
+from dynamo_core.supervision.stop_shares import StopShares
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -160,11 +161,16 @@ class Supervisor(RunEvents):
         await self.stop_requested.wait()
         self.is_stopping = True
         self.changed()
+        shares = StopShares(
+            {service.name: service.config.supervision.stop_timeout_s for service in self.plan.services},
+            {service.name: set(service.dependencies.values()) for service in self.plan.services},
+            began=time.monotonic(),
+        )
         async with asyncio.TaskGroup() as stopping:
             for group in self.groups:
-                stopping.create_task(self._stop_in_turn(group), name=f"stop {group.name}")
+                stopping.create_task(self._stop_in_turn(group, shares), name=f"stop {group.name}")
 
-    async def _stop_in_turn(self, group: ServiceGroup) -> None:
+    async def _stop_in_turn(self, group: ServiceGroup, shares: StopShares) -> None:
         """Stop one service once nothing that depends on it runs any more."""
         dependents = self.plan.dependents_of(group.name)
         for other in self.groups:
@@ -173,7 +179,7 @@ class Supervisor(RunEvents):
         began = time.monotonic()
         if group.processes:
             self.emit(ServiceEvent(kind="stopping", service=group.name))
-        await group.stop()
+        await group.stop(shares.grace_s(group.name, began))
         self.emit(ServiceEvent(kind="stopped", service=group.name, seconds=time.monotonic() - began))
 
     async def _kill_rest(self) -> None:

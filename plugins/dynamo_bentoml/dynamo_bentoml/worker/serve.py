@@ -18,7 +18,7 @@ from dynamo_core.remote import RemoteClients
 from dynamo_core.transport import ServiceServer
 from dynamo_core.worker_kit import health
 from dynamo_core.worker_kit.peers import Peers
-from dynamo_core.worker_kit.serving import LAST_ANSWERS_S, Renewals, time_for_calls_s
+from dynamo_core.worker_kit.serving import LAST_ANSWERS_S, Renewals, StopTime
 from dynamo_core.worker_kit.supervised import adopt_socket, stop_on_signals
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ class Worker:
     ) -> None:
         bootstrap = assignment.bootstrap
         self._assignment = assignment
+        self._line = line
         self._tell = line.tell
         self._renewals = renewals
         self._stop = stop
@@ -112,7 +113,7 @@ class Worker:
         server = ServiceServer(host, run_id=bootstrap.run_id, generation=bootstrap.generation)
         listener = adopt_socket(bootstrap.listen_fd)
         http_stop = asyncio.Event()
-        grace_s = time_for_calls_s(host)
+        time_left = StopTime(host.config.supervision.stop_timeout_s, self._line.stop_within_s)
         try:
             async with asyncio.TaskGroup() as tasks:
                 try:
@@ -127,7 +128,7 @@ class Worker:
                                 sockets,
                                 host.config.http,
                                 stop=http_stop,
-                                grace_s=grace_s,
+                                grace_s=time_left.left_for_calls_s,
                             )
                             tasks.create_task(serving, name="http")
                             await _unless(self._stop, gate.started.wait())
@@ -137,11 +138,12 @@ class Worker:
                         with health.watchdog(host, self._tell):
                             await _unless(self._stop, self._look_after(gate))
                 finally:
+                    time_left.begin()
                     server.stop_accepting()
                     server.go_away()
                     http_stop.set()
                     self._tell({"STOPPING": "1"})
-                has_finished = await host.drain(grace_s)
+                has_finished = await host.drain(time_left.left_for_calls_s())
             if has_finished:
                 await server.drain(LAST_ANSWERS_S)
         finally:

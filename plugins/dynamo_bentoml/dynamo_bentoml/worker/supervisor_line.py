@@ -56,6 +56,10 @@ class SupervisorLine:
             loop.remove_reader(self._channel.fileno())
             self._channel.close()
 
+    def stop_within_s(self) -> float | None:
+        """Seconds that the worker may take to stop, as the supervisor has told it; None while it has not."""
+        return self._reader.stop_within_s
+
     def tell(self, fields: Mapping[str, str]) -> None:
         """Tell something, in the manner of sd_notify, from any thread; what cannot be told now is dropped."""
         with contextlib.suppress(OSError):

@@ -16,6 +16,7 @@ from circus.process import Process as _Process
 from dynamo_circus.supervisor.reaper import Reaper
 from dynamo_core.supervision.aborting import abort_worker
 from dynamo_core.supervision.starting import describe_end, start_worker
+from dynamo_core.transport import encode_stop_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -160,6 +161,11 @@ class Process(_Process):  # type: ignore[misc]  # circus has no types
         if not self._collected:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, sig)
+
+    def tell_stop_time(self, seconds: float) -> None:
+        """Tell the worker that it has only so long to stop, before it is asked to."""
+        if self.launch.channel is not None:
+            self.launch.channel.send(encode_stop_time(seconds))
 
     @property
     def is_beginning(self) -> bool:

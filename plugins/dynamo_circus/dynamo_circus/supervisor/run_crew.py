@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from dynamo_core.provider import LogLine
     from dynamo_core.provider.events import ServiceEventKind
     from dynamo_core.supervision.guardian import Guardian
+    from dynamo_core.supervision.stop_shares import StopShares
 
 MOST_BEGINNING: Final = 2 * (os.cpu_count() or 1)
 """Workers that may be importing at once."""
@@ -58,6 +59,7 @@ class RunCrew:
         ready: Set once every slot of every service has been ready at once.
         stop_requested: Set once the run is to end.
         is_stopping: Whether nothing is to be spawned any more.
+        stop_shares: What each service gets of the run's stop time, once the run is being stopped.
         changed: Beats whenever a worker has become ready, has ended or was given up.
         log: What workers write.
         reloader: Restarts services when files change.
@@ -88,6 +90,7 @@ class RunCrew:
         self.ready = asyncio.Event()
         self.stop_requested = asyncio.Event()
         self.is_stopping = False
+        self.stop_shares: StopShares | None = None
         self.changed = Pulse()
         self.log = RunLog(show_lines)
         self.reloader = Reloader(self)
@@ -296,7 +299,10 @@ class RunCrew:
             self.emit(ServiceEvent(kind="message", service=watcher.name, detail=reason))
         elif watcher.processes:
             self.emit(ServiceEvent(kind="stopping", service=watcher.name))
-        await watcher._stop()
+        shares, grace_s = self.stop_shares, watcher.graceful_timeout
+        if shares is not None:
+            grace_s = shares.grace_s(watcher.name, time.monotonic())
+        await watcher.stop_within(grace_s)
         self.emit(ServiceEvent(kind="stopped", service=watcher.name, seconds=time.monotonic() - began))
         self.note_change()
 

@@ -24,6 +24,7 @@ from dynamo_circus.supervisor.watcher import Watcher
 from dynamo_core.control import RunDirectory, sweep_dead_runs
 from dynamo_core.control.server import ControlServer
 from dynamo_core.supervision.guardian import Guardian
+from dynamo_core.supervision.stop_shares import StopShares
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -109,6 +110,11 @@ class Supervisor(RunCrew):
         self.note_change()
         await self.stop_requested.wait()
         self.is_stopping = True
+        self.stop_shares = StopShares(
+            {service.name: service.config.supervision.stop_timeout_s for service in self.plan.services},
+            {service.name: set(service.dependencies.values()) for service in self.plan.services},
+            began=time.monotonic(),
+        )
         self.note_change()
         async with asyncio.TaskGroup() as stopping:
             for watcher in self.watchers:

@@ -318,12 +318,20 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
     # --- stopping ------------------------------------------------------------------------------------------
 
     async def _stop(self, close_output_streams: bool = False) -> None:
-        """Stop every worker, side by side; safe to call twice."""
+        """Circus's name for :meth:`stop_within` its own stop time."""
+        await self.stop_within(self.graceful_timeout)
+
+    async def stop_within(self, grace_s: float) -> None:
+        """Stop every worker, side by side, and kill those that take longer; safe to call twice."""
         if self.is_stopped():
             self.stopped.set()
             return
         self._status = "stopping"
-        await asyncio.gather(*(self.kill_process(process) for process in list(self.processes.values())))
+        workers = list(self.processes.values())
+        if grace_s < self.graceful_timeout:
+            for process in workers:
+                process.tell_stop_time(grace_s)
+        await asyncio.gather(*(self.kill_process(process, graceful_timeout=grace_s) for process in workers))
         self._status = "stopped"
         self.notify_event("stop", {"time": time.time()})
         self.stopped.set()
