@@ -25,7 +25,8 @@ class SupervisionConfig(ConfigRecord):
     Attributes:
         startup_timeout_s: Seconds, above 0, until a new worker must be ready.
         stop_timeout_s: Seconds, at least 0, in which a worker may finish its calls and stop before it is killed; the
-            last quarter, 2 at most, is for shutdown hooks, and calls that are still open are cancelled by then.
+            last quarter, 2 at most, is for shutdown hooks, and calls that are still open are cancelled by then. When
+            the whole run stops, its services share the longest of them.
         stable_time_s: Seconds of being ready, at least 0, after which earlier failures are forgotten.
         max_failures: Consecutive failures of a slot at which its first limit is reached.
         max_restarts: Restarts of a slot within the window at which its second limit is reached.

@@ -13,7 +13,7 @@ from dynamo_core.errors import EXIT_OK
 from dynamo_core.host.unless import unless
 from dynamo_core.inprocess.running import InProcessServices
 from dynamo_core.provider import ServiceEvent
-from dynamo_core.worker_kit.stop_signals import StopSignals
+from dynamo_core.supervision.stop_signals import StopSignals
 from dynamo_core.worker_kit.supervised import run_loop
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dynamo_core.control import RunDirectory, sweep_dead_runs
 from dynamo_core.errors import EXIT_OK
 from dynamo_core.host.unless import unless
-from dynamo_core.worker_kit.stop_signals import StopSignals
+from dynamo_core.supervision.stop_signals import StopSignals
 from dynamo_core.worker_run.launcher import check_graph
 from dynamo_core.worker_run.run import WorkerRun
 

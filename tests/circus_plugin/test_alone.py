@@ -7,6 +7,7 @@ import contextlib
 import json
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dynamo_core.transport import call_json
@@ -15,14 +16,17 @@ from .test_run import running
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
 
 @contextlib.asynccontextmanager
-async def process(*arguments: str, ready: str) -> AsyncIterator[tuple[Any, list[str]]]:
+async def process(
+    *arguments: str, ready: str, before: tuple[str, ...] = ()
+) -> AsyncIterator[tuple[Any, list[str]]]:
     """A process that has written *ready* to its standard error; it is told to stop, and must obey."""
     started = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", *arguments, stderr=asyncio.subprocess.PIPE, stdin=asyncio.subprocess.DEVNULL
+        *(*before, sys.executable, "-m", *arguments),
+        stderr=asyncio.subprocess.PIPE,
+        stdin=asyncio.subprocess.DEVNULL,
     )
     lines: list[str] = []
     assert started.stderr is not None
@@ -83,6 +87,19 @@ async def test_missing_dependency_of_a_worker_by_hand_is_told(runs: Path, graphs
     assert b"--depends Backend=unix:/path/of/its.sock" in text
 
 
+async def test_unknown_dependency_of_a_worker_by_hand_is_told(runs: Path, graphs: Path) -> None:
+    """A slip of the pen is not passed over."""
+    started = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "dynamo_circus.worker", f"{graphs}/chain.py:Frontend"),
+        *("--listen", f"unix:{runs}/f.sock", "--depends", f"Backend=unix:{runs}/b.sock"),
+        *("--depends", f"Backand=unix:{runs}/b.sock"),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, text = await started.communicate()
+    assert started.returncode == 2
+    assert b"Frontend does not depend on Backand, which --depends names; it depends on Backend" in text
+
+
 async def test_one_service_is_supervised_alone(runs: Path, graphs: Path) -> None:
     """What it depends on is a worker of another run."""
     async with running(f"{graphs}/chain.py:Backend") as arbiter:
@@ -94,3 +111,13 @@ async def test_one_service_is_supervised_alone(runs: Path, graphs: Path) -> None
             socket = str(found[0] / "w0-0.sock")
             items = await ask(socket, found[0].name, "Frontend", "generate", text="x")
     assert items[1] == "Frontend: Backend: x"
+
+
+async def test_supervisor_under_nohup_outlives_its_terminal(runs: Path, graphs: Path) -> None:
+    """It was started to ignore SIGHUP, and does."""
+    command = ("dynamo_core", "serve", f"{graphs}/chain.py:Frontend", "--provider", "circus")
+    async with process(*command, ready="serving Frontend at", before=("nohup",)) as (started, _):
+        (status,) = [
+            line for line in Path(f"/proc/{started.pid}/status").read_text().splitlines() if "SigIgn" in line
+        ]
+        assert int(status.split()[1], 16) & 1 << signal.SIGHUP - 1

@@ -84,3 +84,13 @@ def test_a_program_that_runs_services_imports_nothing_of_circus() -> None:
     """Importing circus changes the process it is imported into."""
     modules = modules_after("import dynamo_circus.run")
     assert not found_in(modules, SUPERVISORS_OWN | HTTPS_OWN | OTHERS | {"click", "uvloop", "rich", "yaml"})
+
+
+def test_as_many_import_at_once_as_there_are_cores_to_use() -> None:
+    """Those of the machine that this process may not use do not count."""
+    program = (
+        "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+        "from dynamo_circus.supervisor.run_crew import MOST_BEGINNING as most; print(most)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "2\n"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from .test_alone import ask, process
+from .test_run import running
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +46,20 @@ async def test_command_of_the_plan_starts_the_service(
     monkeypatch.setenv("WORD", backend["envs"]["WORD"])
     async with process(*backend["command"][2:], ready="serving on"):
         assert await ask(f"{runs}/Backend.sock", "local", "Backend", "environ", name="WORD") == ["two words"]
+
+
+async def test_command_of_the_plan_leads_to_what_http_reaches(
+    runs: Path, graphs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service calls it there, as it does under the supervisor."""
+    monkeypatch.chdir(runs)
+    async with running(f"{graphs}/frail.py:Frail") as arbiter:
+        url = (await arbiter.stats("Frail")).http_url
+        outline = plan(f"{graphs}/frail.py:Top", "--service-name=Middle", f"--depends=Frail={url}")
+        (middle,) = outline["processes"]
+        assert f"--depends=Frail={url}" in middle["command"]
+        async with process(*middle["command"][2:], ready="serving on"):
+            assert await ask(f"{runs}/Middle.sock", "local", "Middle", "echo", text="x") == ["x"]
 
 
 def test_plan_shows_devices(graphs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

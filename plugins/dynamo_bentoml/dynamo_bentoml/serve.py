@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import signal
 from typing import TYPE_CHECKING, Final
 
 from dynamo_bentoml.devices import assign_devices
@@ -15,6 +14,7 @@ from dynamo_bentoml.plan import make_plan
 from dynamo_bentoml.supervisor.supervisor import Supervisor
 from dynamo_core.errors import EXIT_OK
 from dynamo_core.logs.printing import LinePrinter
+from dynamo_core.supervision.stop_signals import stop_signals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 HURRIED_GRACE_S: Final = 0.5
-STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def serve_services(graph: BoundGraph, options: BentoMLOptions) -> int:
@@ -75,10 +74,11 @@ def stopped_by_signals(supervisor: Supervisor) -> Iterator[None]:
         elif len(seen) > 2:
             supervisor.hurry(name)
 
-    for number in STOP_SIGNALS:
+    numbers = stop_signals()
+    for number in numbers:
         loop.add_signal_handler(number, signalled, number.name)
     try:
         yield
     finally:
-        for number in STOP_SIGNALS:
+        for number in numbers:
             loop.remove_signal_handler(number)

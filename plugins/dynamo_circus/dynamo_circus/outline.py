@@ -69,6 +69,8 @@ def _command(service: ServicePlan, slot: int) -> Iterator[str]:
         yield f"--depends={name}=unix:{folder}/{name}.sock"
     for remote in service.remotes.values():
         yield f"--depends={remote.service}=unix:{remote.path}"
+    for found in service.addressed.values():
+        yield f"--depends={found.service}={found.url}"
     if service.http is not None:
         yield f"--http={service.http.host}:{service.http.port}"
     yield from _overrides(service)

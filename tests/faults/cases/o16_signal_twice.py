@@ -11,9 +11,13 @@ from harness import Trial, case
 from dynamo_core.errors import EXIT_OK
 
 
-@case("O16", "SIGTERM or SIGINT twice: second one shortens the grace: gone <= 1 s; I4")
+@case(
+    "O16",
+    "SIGTERM or SIGINT twice: second one shortens the grace: gone <= 1 s; a third one kills at once; those who are "
+    "killed are named; I4",
+)
 async def signal_twice(trial: Trial) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number, times in ((signal.SIGTERM, 2), (signal.SIGINT, 2), (signal.SIGINT, 3)):
         grace = "--Stubborn.ServiceArgs.supervision.stop_timeout_s=20"
         async with trial.serve("Stubborn", grace) as served:
             await served.wait_ready()
@@ -24,9 +28,14 @@ async def signal_twice(trial: Trial) -> None:
                     await asyncio.sleep(0.01)
             trial.expect(served.process.poll() is None, "it was gone after the first signal")
             told = served.signal(number)
+            if times == 3:
+                await served.wait_output("again: workers get")  # two that are pending are one
+                told = served.signal(number)
             code = await served.wait_exit()
-            trial.within(f"gone after the second {number.name}", time.monotonic() - told, 1.0)
+            limit_s = 1.0 if times == 2 else 0.4
+            trial.within(f"gone after {number.name} number {times}", time.monotonic() - told, limit_s)
         trial.expect(code == EXIT_OK, f"{number.name}: exit code {code}: {served.output[-800:]}")
         trial.expect("Traceback" not in served.output, served.output[-800:])
-        trial.expect("did not stop within" in served.output, "nobody says who was killed")
+        named = [f"worker Stubborn/{slot} " in served.output for slot in range(2)]
+        trial.expect(all(named) and "was killed" in served.output, f"who was killed: {served.output[-800:]}")
         trial.expect(not run.path.exists(), f"{run.path} is left")

@@ -94,6 +94,13 @@ class Served:
             await control.wait_ready(PATIENCE_S)
             return await control.status()
 
+    async def wait_output(self, words: str) -> None:
+        """Wait until it has written *words*."""
+        async with asyncio.timeout(PATIENCE_S):
+            while words not in self.output:
+                self.check_alive()
+                await asyncio.sleep(0.003)
+
     def check_alive(self) -> None:
         """Raise what it has written, if it has ended."""
         if self.process.poll() is not None:

@@ -38,7 +38,13 @@ if TYPE_CHECKING:
     from dynamo_core.supervision.guardian import Guardian
     from dynamo_core.supervision.stop_shares import StopShares
 
-MOST_BEGINNING: Final = 2 * (os.cpu_count() or 1)
+
+def _usable_cores() -> int:
+    affinity = getattr(os, "sched_getaffinity", None)  # a mask may leave few of them
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+
+
+MOST_BEGINNING: Final = 2 * _usable_cores()
 """Workers that may be importing at once."""
 
 LINES_OF_THE_DEAD: Final = 20

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -25,6 +24,7 @@ from dynamo_core.control import RunDirectory, sweep_dead_runs
 from dynamo_core.control.server import ControlServer
 from dynamo_core.supervision.guardian import Guardian
 from dynamo_core.supervision.stop_shares import StopShares
+from dynamo_core.supervision.stop_signals import stop_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 HURRIED_GRACE_S: Final = 0.5
-STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Supervisor(RunCrew):
@@ -81,7 +80,7 @@ class Supervisor(RunCrew):
         loop = asyncio.get_running_loop()
         with contextlib.ExitStack() as stack:
             stack.callback(self.log.close)
-            for number in STOP_SIGNALS:
+            for number in stop_signals():
                 loop.add_signal_handler(number, self._signalled, number.name)
                 stack.callback(loop.remove_signal_handler, number)
             self._open(stack)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import socket
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,10 +14,12 @@ import attrs
 import click
 
 from dynamo_core import environment
+from dynamo_core.cli.reduced_graph import read_addresses
 from dynamo_core.config import load_graph_settings
 from dynamo_core.errors import EXIT_OK, DynamoError, RunDirectoryError
 from dynamo_core.loader import load_graph
-from dynamo_core.remote import NO_RUN, UNIX, run_id_of
+from dynamo_core.remote import NO_RUN, UNIX, check_address
+from dynamo_core.remote.clients import remote_service
 from dynamo_core.worker_kit.supervised import prepare_process, run_loop, stop_on_signals
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 BACKLOG_CONNECTIONS: Final = 2048
 LARGEST_PORT: Final = 65535
-_DEPENDENCY: Final = re.compile(r"(?P<service>[A-Za-z][A-Za-z0-9_-]*)=unix:(?P<path>/.+)")
 
 
 @attrs.frozen(kw_only=True)
@@ -38,7 +38,7 @@ class Wanted:
         service: Name of the service; None for the entry service.
         listen: Path of the unix socket.
         http: Host and port; None serves no HTTP.
-        depends: Path of a worker's socket, by service.
+        depends: Address of a service, by its name.
         file: YAML file with settings.
         overrides: ``--Service.key=value``.
     """
@@ -47,7 +47,7 @@ class Wanted:
     service: str | None
     listen: Path
     http: tuple[str, int] | None
-    depends: Mapping[str, Path]
+    depends: Mapping[str, str]
     file: Path | None
     overrides: tuple[str, ...]
 
@@ -57,14 +57,19 @@ class Wanted:
 @click.option("--service", "service", metavar="NAME", help="Service to serve; default is the entry service.")
 @click.option("--listen", required=True, metavar="unix:/PATH", help="Socket to serve calls on.")
 @click.option("--http", metavar="HOST:PORT", help="Address to serve HTTP on.")
-@click.option("--depends", multiple=True, metavar="NAME=unix:/PATH", help="A worker that is there already.")
+@click.option(
+    "--depends",
+    multiple=True,
+    metavar="NAME=ADDRESS",
+    help="Where a service it depends on is: unix:/PATH of a worker's socket, or http://...",
+)
 @click.option("-f", "--config", "file", type=click.Path(path_type=Path), help="YAML file with settings.")
 @click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
 def worker(**given: Any) -> int:
     """Serve one worker of a service of the graph TARGET until SIGTERM or Ctrl-C.
 
     Nothing supervises it, and nothing else is started: each service that it depends on is named with --depends, by
-    the socket of a worker of a run or of another worker that was started by hand.
+    the socket of a worker of a run or of another worker that was started by hand, or by its address of HTTP.
     """
     return serve_alone(
         Wanted(
@@ -72,7 +77,7 @@ def worker(**given: Any) -> int:
             service=given["service"],
             listen=_read_listen(given["listen"]),
             http=_read_http(given["http"]),
-            depends=_read_depends(given["depends"]),
+            depends=read_addresses(click.get_current_context(), given["depends"]),
             file=given["file"],
             overrides=given["overrides"],
         )
@@ -102,16 +107,6 @@ def _read_listen(text: str) -> Path:
     return Path(text.removeprefix(UNIX))
 
 
-def _read_depends(texts: Sequence[str]) -> dict[str, Path]:
-    peers: dict[str, Path] = {}
-    for text in texts:
-        found = _DEPENDENCY.fullmatch(text)
-        if found is None:
-            raise click.BadParameter(f"wanted NAME=unix:/PATH, got {text!r}", param_hint="--depends")
-        peers[found["service"]] = Path(found["path"])
-    return peers
-
-
 def _read_http(text: str | None) -> tuple[str, int] | None:
     if text is None:
         return None
@@ -132,42 +127,62 @@ def serve_alone(wanted: Wanted) -> int:
     graph = load_graph_settings(wanted.file, wanted.overrides, os.environ).apply(graph)
     definition = graph.entry if wanted.service is None else graph.find_service(wanted.service)
     dependencies = {
-        attribute: graph.find_service(edge.service_name)
+        attribute: remote_service(edge)
+        if edge.service_name is None
+        else graph.find_service(edge.service_name)
         for attribute, edge in definition.dependencies.items()
-        if edge.service_name is not None
+        if edge.service_name is not None or edge.url is not None
     }
-    missing = sorted({found.name for found in dependencies.values()} - set(wanted.depends))
+    addresses = _find_addresses(definition, dependencies, wanted.depends)
+    with _listening(wanted) as (listener, http_listener):
+        run_loop(lambda: _serve(wanted, definition, dependencies, addresses, (listener, http_listener)))
+    return EXIT_OK
+
+
+def _find_addresses(
+    definition: ServiceDefinition,
+    dependencies: Mapping[str, ServiceDefinition],
+    depends: Mapping[str, str],
+) -> dict[str, str]:
+    """Where each dependency is, by attribute: as the command line says, else as its declaration does.
+
+    Raises:
+        click.UsageError: Nobody says where one is, or the command line names one that there is not.
+        MissingExtraError: One is reached over HTTP, and httpx is not installed.
+    """
+    known = {found.name for found in dependencies.values()}
+    if unknown := sorted(set(depends) - known):
+        raise click.UsageError(
+            f"{definition.name} does not depend on {unknown[0]}, which --depends names; "
+            f"it depends on {', '.join(sorted(known)) or 'nothing'}"
+        )
+    addresses = {
+        attribute: depends.get(found.name) or definition.dependencies[attribute].url
+        for attribute, found in dependencies.items()
+    }
+    missing = sorted({dependencies[attribute].name for attribute, url in addresses.items() if url is None})
     if missing:
         raise click.UsageError(
             f"{definition.name} depends on {', '.join(missing)}: "
             f"name a worker of each, such as --depends {missing[0]}=unix:/path/of/its.sock"
         )
-    with _listening(wanted) as (listener, http_listener):
-        run_loop(lambda: _serve(wanted, definition, dependencies, (listener, http_listener)))
-    return EXIT_OK
+    found_all = {attribute: url for attribute, url in addresses.items() if url is not None}
+    for url in found_all.values():
+        check_address(url)
+    return found_all
 
 
 async def _serve(
     wanted: Wanted,
     definition: ServiceDefinition,
     dependencies: Mapping[str, ServiceDefinition],
+    addresses: Mapping[str, str],
     listeners: tuple[socket.socket, socket.socket | None],
 ) -> None:
-    from dynamo_core.remote.clients import remote_service  # after what can fail
-    from dynamo_core.transport import Member  # as above
-    from dynamo_core.worker_kit.peers import Peers  # as above
+    from dynamo_core.worker_kit.peers import Peers  # after what can fail
     from dynamo_core.worker_kit.serving import WorkerSetup, serve  # as above
 
     stop = stop_on_signals()
-    names = {found.name for found in dependencies.values()}
-    addressed = {name: edge for name, edge in definition.dependencies.items() if edge.url is not None}
-    peers = Peers(
-        {**dependencies, **{name: remote_service(edge) for name, edge in addressed.items()}},
-        {name: run_id_of(str(wanted.depends[name])) for name in names},
-        {name: edge.url for name, edge in addressed.items() if edge.url is not None},
-    )
-    for name in names:
-        peers.update(name, [Member(slot=0, path=str(wanted.depends[name]), generation=0)])
     listener, http_listener = listeners
     setup = WorkerSetup(
         definition=definition,
@@ -175,7 +190,7 @@ async def _serve(
         run_id=NO_RUN,
         listener=listener,
         http_listener=http_listener,
-        peers=peers,
+        peers=Peers(dependencies, {}, addresses),
         tell=lambda state: _say(definition.name, wanted, state),
     )
     await serve(setup, stop)

@@ -12,7 +12,19 @@ if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
 _NAMES: Final = ("SIGINT", "SIGTERM", "SIGHUP")
-STOP_SIGNALS: Final = tuple(signal.Signals[name] for name in _NAMES if name in signal.Signals.__members__)
+
+
+def stop_signals() -> tuple[signal.Signals, ...]:
+    """The signals that stop a run of this process: SIGINT, SIGTERM, and SIGHUP unless it is ignored.
+
+    Who ignores SIGHUP, as ``nohup`` does, wants the run to outlive its terminal.
+    """
+    found = [signal.Signals[name] for name in _NAMES if name in signal.Signals.__members__]
+    return tuple(
+        number
+        for number in found
+        if number.name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN
+    )
 
 
 class StopSignals:
@@ -41,7 +53,7 @@ class StopSignals:
             step()
 
     def __enter__(self) -> Self:
-        for number in STOP_SIGNALS:
+        for number in stop_signals():
             self._before[number] = signal.signal(number, self._handle)
         return self
 
