@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
+import operator
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
@@ -18,8 +20,19 @@ KEPT_BYTES: Final = 2 * 1024 * 1024
 PENDING_BYTES: Final = 2 * 1024 * 1024
 
 
+class _Kept:
+    """What is kept of one service: batches with their numbers and sizes, oldest first."""
+
+    def __init__(self) -> None:
+        self.batches: deque[tuple[int, Sequence[LogLine], int]] = deque()
+        self.lines = 0
+        self.bytes = 0
+
+
 class LogBook:
     """Keeps the last lines of a run and passes on new ones. Belongs to one event loop.
+
+    Whoever has written most loses its oldest lines first, so that a flood leaves those of quiet services.
 
     Args:
         kept_lines: Most lines that are kept, but for some that were read at once with the first of them.
@@ -29,7 +42,8 @@ class LogBook:
     def __init__(self, *, kept_lines: int = KEPT_LINES, kept_bytes: int = KEPT_BYTES) -> None:
         self._kept_lines = kept_lines
         self._kept_bytes = kept_bytes
-        self._kept: deque[tuple[Sequence[LogLine], int]] = deque()
+        self._kept: dict[str, _Kept] = {}
+        self._written = 0
         self._lines = 0
         self._bytes = 0
         self._readers: set[_Reader] = set()
@@ -38,17 +52,34 @@ class LogBook:
     def write(self, lines: Sequence[LogLine]) -> None:
         """Take in lines of one worker; never waits."""
         size = size_of(lines)
-        self._kept.append((lines, size))
-        self._lines += len(lines)
-        self._bytes += size
-        first, first_size = self._kept[0]
-        while self._lines - len(first) >= self._kept_lines or self._bytes - first_size >= self._kept_bytes:
-            self._kept.popleft()
-            self._lines -= len(first)
-            self._bytes -= first_size
-            first, first_size = self._kept[0]
+        service = lines[0].service
+        kept = self._kept.get(service)
+        if kept is None:
+            kept = self._kept[service] = _Kept()
+        self._written += 1
+        kept.batches.append((self._written, lines, size))
+        self._count(kept, len(lines), size)
+        while self._lines > self._kept_lines and self._drop(max(self._kept.values(), key=_lines_of)):
+            pass
+        while self._bytes > self._kept_bytes and self._drop(max(self._kept.values(), key=_bytes_of)):
+            pass
         for reader in self._readers:
             reader.put(lines, size)
+
+    def _drop(self, kept: _Kept) -> bool:
+        """Drop the oldest batch of one service, if as much as is wanted is left without it; whether it was."""
+        _, lines, size = kept.batches[0]
+        if self._lines - len(lines) < self._kept_lines and self._bytes - size < self._kept_bytes:
+            return False
+        kept.batches.popleft()
+        self._count(kept, -len(lines), -size)
+        return True
+
+    def _count(self, kept: _Kept, lines: int, size: int) -> None:
+        kept.lines += lines
+        kept.bytes += size
+        self._lines += lines
+        self._bytes += size
 
     def close(self) -> None:
         """End every reader once it has what there is."""
@@ -64,7 +95,7 @@ class LogBook:
             follow: Whether new ones are wanted.
         """
         reader = _Reader(service)
-        for lines, size in self._kept:
+        for _, lines, size in heapq.merge(*(kept.batches for kept in self._kept.values()), key=_number_of):
             reader.put(lines, size)
         self._readers.add(reader)
         try:
@@ -78,6 +109,11 @@ class LogBook:
                 reader.wake.clear()
         finally:
             self._readers.discard(reader)
+
+
+_lines_of: Final = operator.attrgetter("lines")
+_bytes_of: Final = operator.attrgetter("bytes")
+_number_of: Final = operator.itemgetter(0)
 
 
 class _Reader:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 
 from dynamo_circus.gpu.devices import parse_devices, visible_devices
@@ -34,6 +37,21 @@ def test_mask_outside_of_the_listed_devices_is_refused() -> None:
         ConfigError, match=r"CUDA_VISIBLE_DEVICES names device '7', the list of devices is 0, 1"
     ):
         visible_devices({"CUDA_VISIBLE_DEVICES": "0,7"}, ("0", "1"))
+
+
+def test_mask_outside_of_the_machines_devices_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As far as nvidia-smi can tell; without it, the mask is taken at its word."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    assert visible_devices({"CUDA_VISIBLE_DEVICES": "0,7"}, None) == ("0", "7")
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho 0\necho 1\n")
+    program.chmod(0o755)
+    assert visible_devices({"CUDA_VISIBLE_DEVICES": "1,0"}, None) == ("1", "0")
+    with pytest.raises(ConfigError, match=r"CUDA_VISIBLE_DEVICES names device '7', this machine has 0, 1"):
+        visible_devices({"CUDA_VISIBLE_DEVICES": "0,7"}, None)
 
 
 @pytest.mark.parametrize(("names", "message"), [(["0", "x"], "names 'x'"), (["0", "0"], "'0' twice")])

@@ -37,6 +37,27 @@ async def test_what_is_kept_takes_bounded_memory() -> None:
     assert len(await read(book)) <= 3
 
 
+async def test_a_flood_leaves_the_lines_of_quiet_services() -> None:
+    """All in the order in which they were written."""
+    book = LogBook(kept_lines=6)
+    book.write(batch("early", service="Quiet"))
+    for number in range(100):
+        book.write(batch(f"{number}a", f"{number}b", service="Loud"))
+    book.write(batch("late", service="Quiet"))
+    assert await read(book, "Quiet") == ["early", "late"]
+    assert await read(book) == ["early", "98a", "98b", "99a", "99b", "late"]
+
+
+async def test_a_flood_of_long_lines_leaves_those_of_quiet_services() -> None:
+    """Bytes count as lines do."""
+    book = LogBook(kept_bytes=100_000)
+    book.write(batch("early", service="Quiet"))
+    for number in range(100):
+        book.write(batch(f"{number:050000}", service="Loud"))
+    assert await read(book, "Quiet") == ["early"]
+    assert len(await read(book)) <= 4
+
+
 async def test_one_service_can_be_asked_for() -> None:
     """Others' lines are left out."""
     book = LogBook()

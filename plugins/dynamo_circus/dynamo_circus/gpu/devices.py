@@ -43,16 +43,26 @@ def visible_devices(environ: Mapping[str, str], given: Sequence[str] | None) -> 
         if mask.strip() in _NONE:
             return ()
         devices = parse_devices(mask.split(","), source=MASK)
-        if given is not None:
-            unknown = [device for device in devices if device not in given and device.isdecimal()]
-            if unknown:
-                raise ConfigError(
-                    f"{MASK} names device {unknown[0]!r}, the list of devices is {', '.join(given) or 'empty'}"
-                )
+        _check_indices([device for device in devices if device.isdecimal()], given)
         return devices
     if given is not None:
         return parse_devices(given, source="the option devices")
     return detect_devices()
+
+
+def _check_indices(indices: Sequence[str], given: Sequence[str] | None) -> None:
+    """Refuse indices that the machine does not have, as far as that can be told; CUDA would pass over them."""
+    if not indices:
+        return
+    if given is not None:
+        known, whose = given, "the list of devices is"
+    else:
+        known, whose = detect_devices(), "this machine has"
+        if not known:
+            return  # or nobody can tell
+    unknown = [index for index in indices if index not in known]
+    if unknown:
+        raise ConfigError(f"{MASK} names device {unknown[0]!r}, {whose} {', '.join(known) or 'empty'}")
 
 
 def parse_devices(names: Sequence[str], *, source: str) -> tuple[str, ...]:
