@@ -36,23 +36,22 @@ test-core: ## Run the tests of dynamo-core where nothing else of ours is install
 	@$(PYTHON) tools/environments.py make core
 	.venvs/core/bin/python -m pytest -n $(JOBS) tests/core $(ARGS)
 
-faults: environment ## Break a running graph in every known way: SEEDS=n, CASES=O01,O07, BUSY=1 with every core busy
-	$(BIN)/python tests/faults/run.py --seeds $(or $(SEEDS),3) $(if $(BUSY),--busy) $(CASES)
+faults: environment ## Break a running graph in every known way: SEEDS=n, CASES=O01,O07, BUSY=1 with every core busy, FORK=1 on kantoku
+	@$(if $(FORK),$(PYTHON) tools/environments.py make circus-first)
+	$(if $(FORK),.venvs/circus-first/bin,$(BIN))/python tests/faults/run.py --seeds $(or $(SEEDS),3) $(if $(BUSY),--busy) $(CASES)
 
 test-bentoml: ## Check types and run the tests of dynamo-bentoml, in an environment without circus
 	@$(PYTHON) tools/environments.py make bentoml
 	.venvs/bentoml/bin/mypy plugins/dynamo_bentoml/dynamo_bentoml
 	.venvs/bentoml/bin/python -m pytest -n $(JOBS) tests/bentoml_plugin tests/examples $(ARGS)
 
-TOGETHER := tests/circus_plugin/test_run.py tests/circus_plugin/test_health.py tests/circus_plugin/test_watcher.py \
-	tests/circus_plugin/test_changes.py tests/circus_plugin/test_given_up.py tests/examples \
-	tests/packaging/test_together.py
+TOGETHER := tests/examples tests/packaging/test_together.py
 
 test-together: ## Run the tests of both providers in one environment, whichever was installed first
 	@$(PYTHON) tools/environments.py make circus-first
 	@$(PYTHON) tools/environments.py make bentoml-first
-	.venvs/circus-first/bin/python -m pytest -n $(JOBS) $(TOGETHER) $(ARGS)
-	.venvs/bentoml-first/bin/python -m pytest -n $(JOBS) $(TOGETHER) $(ARGS)
+	.venvs/circus-first/bin/python -m pytest -n $(JOBS) --dist loadgroup tests/circus_plugin $(TOGETHER) $(ARGS) # on kantoku
+	.venvs/bentoml-first/bin/python -m pytest -n $(JOBS) tests/circus_plugin/test_run.py $(TOGETHER) $(ARGS)
 
 test-wheels: environment ## Build the distributions, install them into a clean environment, and use them
 	$(BIN)/python -m pytest -m wheels tests/packaging $(ARGS)
