@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dynamo_circus.supervisor.sockets import HttpSocket, SlotSocket, check_path_length
+from dynamo_circus.supervisor.sockets import HttpSocket, SlotSocket
 from dynamo_core.errors import AddressInUseError, RunDirectoryError, StartError
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def test_close_leaves_another_socket_at_the_path(folder: Path) -> None:
 def test_long_path_is_refused_with_its_length() -> None:
     """The refusal comes before anything starts and says how long it would be."""
     with pytest.raises(RunDirectoryError, match="150 bytes"):
-        check_path_length(Path("/" + "x" * 149))
+        SlotSocket("a", service="A", slot=0, path=Path("/" + "x" * 149))
 
 
 def test_http_socket_names_its_free_port() -> None:

@@ -73,6 +73,24 @@ async def test_everybody_who_is_killed_is_named(caplog: pytest.LogCaptureFixture
     assert sorted(caplog.messages) == ["worker A/0 was killed", "worker A/1 was killed"]
 
 
+async def test_worker_that_stops_of_its_own_accord_gets_no_more_calls() -> None:
+    """Callers are told as soon as it says so; once it has ended, they wait for the next one."""
+    async with running_crew() as crew:
+        watcher = crew.add("A", SLEEP)
+        await crew.arbiter.start()
+        slot = watcher.slots[0]
+        process = slot.process
+        assert process is not None
+        told = crew.count("members")
+        watcher.notified(process, {"STOPPING": "1"})
+        assert crew.count("members") == told + 1
+        assert (slot.takes_calls, slot.is_ready, slot.state) == (False, False, "stopping")
+        crew.ready_on_spawn = False
+        os.kill(process.pid, signal.SIGKILL)
+        await until(lambda: slot.process not in {None, process}, "it is replaced")
+        assert slot.takes_calls
+
+
 async def test_trouble_with_one_service_does_not_keep_others_waiting(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

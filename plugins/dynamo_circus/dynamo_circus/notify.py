@@ -15,6 +15,7 @@ import struct
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
+from dynamo_core.control.run_directory import identify
 from dynamo_core.worker_kit.imported_files import WATCH_KEY
 
 if TYPE_CHECKING:
@@ -22,9 +23,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-KEYS: Final = frozenset(
-    {"READY", "STATUS", "STOPPING", "RELOADING", "WATCHDOG", "ERRNO", "EXTEND_TIMEOUT_USEC", WATCH_KEY}
-)
+KEYS: Final = frozenset({"READY", "STATUS", "STOPPING", "WATCHDOG", WATCH_KEY})
 """Keys that are listened to; MAINPID and all others are not, since the kernel says which process is which."""
 
 LARGEST_MESSAGE_BYTES: Final = 4096
@@ -76,7 +75,7 @@ class NotifySocket:
             receiving.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
             receiving.bind(os.fspath(self.path))
             self.path.chmod(0o600)
-            self._identity = _identify(self.path)
+            self._identity = identify(self.path)
             self._loop = asyncio.get_running_loop()
             self._loop.add_reader(receiving.fileno(), self._read_waiting)
         except BaseException:
@@ -91,14 +90,14 @@ class NotifySocket:
         self._loop.remove_reader(self._socket.fileno())
         self._socket.close()
         self._socket = None
-        if _identify(self.path) == self._identity:
+        if identify(self.path) == self._identity:
             with contextlib.suppress(OSError):
                 self.path.unlink()
 
     @property
     def is_reachable(self) -> bool:
         """Whether it is open and its path still leads to it; if not, workers are no longer heard."""
-        return self._socket is not None and _identify(self.path) == self._identity
+        return self._socket is not None and identify(self.path) == self._identity
 
     def _read_waiting(self) -> None:
         """Take what is waiting, but not for ever: a flood of messages must not keep the loop from its work."""
@@ -142,13 +141,6 @@ def parse(content: bytes) -> dict[str, str]:
         values["STATUS"] = "".join(
             letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in shown
         )
-    for key in ("ERRNO", "EXTEND_TIMEOUT_USEC"):
-        if not (
-            values.get(key, "0").isdecimal()
-            and values.get(key, "0").isascii()
-            and len(values.get(key, "0")) <= 15
-        ):
-            del values[key]
     return values
 
 
@@ -166,14 +158,6 @@ def workers_of(sender_pid: int) -> Iterator[int]:
     session = session_of(sender_pid)
     if session is not None:
         yield session
-
-
-def _identify(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.lstat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _sender(ancillary: list[tuple[int, int, bytes]]) -> int | None:

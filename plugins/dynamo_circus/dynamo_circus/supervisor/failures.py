@@ -43,12 +43,10 @@ class DeathVerdict:
 
     Attributes:
         delay_s: Seconds until the slot's next worker may be spawned, if it is to have one.
-        failures: Consecutive failures, this one included.
         limit: The limit this death has reached, in words; None while within both.
     """
 
     delay_s: float
-    failures: int
     limit: str | None = None
 
 
@@ -93,7 +91,7 @@ class FailureAccount:
             self._restarts.popleft()
         limit = self._reached_limit()
         delay_s = self._vary(LONGEST_DELAY_S) if limit else self._back_off()
-        return DeathVerdict(delay_s=delay_s, failures=self.failures, limit=limit)
+        return DeathVerdict(delay_s=delay_s, limit=limit)
 
     def forget(self) -> None:
         """Start anew: the slot was restarted on request."""

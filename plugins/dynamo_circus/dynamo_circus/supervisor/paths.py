@@ -60,7 +60,7 @@ class RunPaths(PathKeeper):
         sockets[found.name] = slot.socket = found
         former.close()
         for process in (slot.process, slot.incoming):
-            if process is not None and process.launch.channel is not None and not process.has_been_collected:
+            if process is not None and process.launch.channel is not None and process.is_alive():
                 self._run.channels.renew_listener(process.launch.channel, found)
         remark = ""
         if watcher.service.is_custom:

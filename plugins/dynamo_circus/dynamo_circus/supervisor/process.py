@@ -72,7 +72,7 @@ class Process(_Process):  # type: ignore[misc]  # circus has no types
         verdict: Why the watcher killed it, in words; None when it did not.
         told_at: When it was told to stop, on ``time.monotonic()``'s clock; None before.
         was_late: Whether it was killed because it did not stop in time.
-        says_stopping: Whether it has said STOPPING.
+        says_stopping: Whether it has said STOPPING: it takes no more calls, whoever wanted that.
         is_paused: Whether it has taken its READY back, and not given it again.
         beat_at: When it last said WATCHDOG, or READY, on ``time.monotonic()``'s clock.
         exit_status: Its exit status, negative for a signal, once collected.
@@ -132,11 +132,6 @@ class Process(_Process):  # type: ignore[misc]  # circus has no types
             self.output.finish()
         return self.exit_status
 
-    @property
-    def has_been_collected(self) -> bool:
-        """Whether its pid may by now belong to another process."""
-        return self._collected
-
     def returncode(self) -> int | None:
         """Its exit status once collected."""
         return self.exit_status
@@ -146,7 +141,7 @@ class Process(_Process):  # type: ignore[misc]  # circus has no types
         return self.exit_status if self._collected else None
 
     def is_alive(self) -> bool:
-        """Whether it has not been collected yet."""
+        """Whether it has not been collected yet; after that, its pid may belong to another process."""
         return not self._collected
 
     def wait(self, timeout: float | None = None) -> None:

@@ -18,6 +18,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from dynamo_circus.notify import session_of
 from dynamo_core import environment
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ logger = logging.getLogger(__name__)
 
 PR_SET_CHILD_SUBREAPER: Final = 36
 LOOK: Final = os.WEXITED | os.WNOHANG | os.WNOWAIT
-_STAT_SESSION = 3
 
 
 def become_subreaper() -> bool:
@@ -44,21 +44,6 @@ def children_of_this_process() -> list[int]:
         with contextlib.suppress(OSError):
             pids += map(int, task.read_text().split())
     return pids
-
-
-def _stat(pid: int) -> list[str]:
-    """Fields of /proc/PID/stat after the command's name; empty when the process is gone."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
-    except OSError:
-        return []
-    return text[text.rindex(")") + 2 :].split()
-
-
-def session_of(pid: int) -> int | None:
-    """The session of a process, a zombie too; None when it is gone."""
-    fields = _stat(pid)
-    return int(fields[_STAT_SESSION]) if fields else None
 
 
 def owner_of(pid: int) -> str | None:

@@ -53,13 +53,16 @@ class Slot:
     def is_ready(self) -> bool:
         """Whether its worker is ready and not on its way out."""
         process = self.process
-        return process is not None and process.is_ready and not process.stopping and not process.is_paused
+        if process is None or not process.is_ready:
+            return False
+        return not (process.stopping or process.says_stopping or process.is_paused)
 
     @property
     def takes_calls(self) -> bool:
         """Whether callers may turn to it: also between two workers, when they wait for the next one."""
-        is_paused = self.process is not None and self.process.is_paused
-        return self.has_been_ready and not self.is_given_up and not is_paused
+        process = self.process
+        is_shut = process is not None and (process.is_paused or process.says_stopping)
+        return self.has_been_ready and not self.is_given_up and not is_shut
 
     @property
     def refusal(self) -> str:
@@ -91,7 +94,7 @@ class Slot:
         """One word for people and for ``status``."""
         if self.process is None:
             return "failed" if self.is_given_up else "stopped" if self.generation == 0 else "waiting"
-        if self.process.stopping:
+        if self.process.stopping or self.process.says_stopping:
             return "stopping"
         if self.process.is_paused:
             return "unready"

@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING, Final
 
 from circus.sockets import CircusSocket as _CircusSocket
 
+from dynamo_core.control.run_directory import check_socket_path, identify
 from dynamo_core.errors import AddressInUseError, RunDirectoryError, StartError
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-LONGEST_PATH_BYTES: Final = 100
-"""The kernel takes 107; the rest is room for names that are made beside a socket."""
 
 BACKLOG_CONNECTIONS: Final = 2048
 
@@ -49,7 +47,7 @@ class SlotSocket(CircusSocket):
     """
 
     def __init__(self, name: str, *, service: str, slot: int, path: Path) -> None:
-        check_path_length(path)
+        check_socket_path(path)
         super().__init__(name, service=service, path=str(path), umask=0o177)
         self.slot = slot
         self._identity: tuple[int, int] | None = None
@@ -65,12 +63,12 @@ class SlotSocket(CircusSocket):
             os.umask(before)
         self.setblocking(False)
         self.listen(self.backlog)
-        self._identity = self._identify()
+        self._identity = identify(self.path)
 
     @property
     def is_reachable(self) -> bool:
         """Whether its path still leads to it."""
-        return self._identity is not None and self._identify() == self._identity
+        return self._identity is not None and identify(self.path) == self._identity
 
     def close(self) -> None:
         """Close, and remove the path if it still leads to this socket."""
@@ -80,13 +78,6 @@ class SlotSocket(CircusSocket):
         if is_ours:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.path)  # noqa: PTH108  # Circus keeps it as a text
-
-    def _identify(self) -> tuple[int, int] | None:
-        try:
-            found = os.lstat(self.path)
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino
 
 
 class HttpSocket(CircusSocket):
@@ -130,13 +121,3 @@ class HttpSocket(CircusSocket):
         host = self.asked_host
         shown = f"[{host}]" if ":" in host else host
         return f"{self._scheme}://{shown}:{self.port}"
-
-
-def check_path_length(path: Path) -> None:
-    """Refuse a path that a unix socket cannot have, before anything is started."""
-    length = len(os.fsencode(path))
-    if length > LONGEST_PATH_BYTES:
-        raise RunDirectoryError(
-            f"a socket's path would have {length} bytes, above {LONGEST_PATH_BYTES}: {str(path)!r}; "
-            "choose a shorter folder with DYNAMO_RUNTIME_DIR"
-        )

@@ -214,8 +214,10 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
             self._mark_ready(process)
         if fields.get("READY") in {"0", "1"}:
             self._pause(process, is_paused=fields["READY"] == "0")
-        if fields.get("STOPPING") == "1":
+        if fields.get("STOPPING") == "1" and not process.says_stopping:
             process.says_stopping = True
+            if process.place.process is process and not process.stopping:
+                self.crew.members_changed(self)  # it ends of its own accord
 
     def _count_as_ready(self, process: Process) -> None:
         if not process.has_notified and process.is_alive() and not process.stopping:
