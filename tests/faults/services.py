@@ -202,16 +202,35 @@ class Stubborn:
 
     @async_on_start
     async def close_ears(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_IGN)
+        ignore_stop_signals()
 
     @endpoint
     async def work(self, call_id: str, hold_s: float = 0.05) -> Answer:
         with noted(call_id, self.context):
             await asyncio.sleep(hold_s)
         return Answer(call_id, self.context.slot, os.getpid())
+
+
+@service(supervision={**SUPERVISION, "stop_timeout_s": 2})
+class StubbornPair:
+    """Does not heed SIGTERM either, and stops before the one it depends on."""
+
+    stubborn = depends(Stubborn)
+
+    @async_on_start
+    async def close_ears(self) -> None:
+        ignore_stop_signals()
+
+    @endpoint
+    async def nothing(self) -> None: ...
+
+
+def ignore_stop_signals() -> None:
+    """Be deaf from now on."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_IGN)
 
 
 @service(workers=2, supervision=SUPERVISION)

@@ -25,7 +25,7 @@ async def sigterm_at_random_moments(trial: Trial) -> None:
     modes = [
         ("Slow", 3.0, starting),
         ("Pair", 3.0, crashing),
-        ("Stubborn", 2.0, stopping_slowly),
+        ("StubbornPair", 2.0, stopping_slowly),
         ("Slow", 3.0, reloading),
         ("Work", 3.0, scaling),
     ]
@@ -61,7 +61,7 @@ async def crashing(trial: Trial, served: Served) -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def stopping_slowly(_trial: Trial, served: Served) -> AsyncIterator[None]:
-    """A worker that does not heed SIGTERM is being stopped."""
+    """A worker that does not heed SIGTERM is being stopped, as others do not that stop before it."""
     await served.wait_ready()
     async with await served.control() as control, meanwhile(control.scale("Stubborn", 1)):
         yield

@@ -18,8 +18,10 @@ from dynamo_core.errors import EXIT_OK
 )
 async def signal_twice(trial: Trial) -> None:
     for number, times in ((signal.SIGTERM, 2), (signal.SIGINT, 2), (signal.SIGINT, 3)):
-        grace = "--Stubborn.ServiceArgs.supervision.stop_timeout_s=20"
-        async with trial.serve("Stubborn", grace) as served:
+        graces = [
+            f"--{name}.ServiceArgs.supervision.stop_timeout_s=20" for name in ("Stubborn", "StubbornPair")
+        ]
+        async with trial.serve("StubbornPair", *graces) as served:
             await served.wait_ready()
             served.signal(number)
             run = await served.wait_run()
@@ -36,6 +38,9 @@ async def signal_twice(trial: Trial) -> None:
             trial.within(f"gone after {number.name} number {times}", time.monotonic() - told, limit_s)
         trial.expect(code == EXIT_OK, f"{number.name}: exit code {code}: {served.output[-800:]}")
         trial.expect("Traceback" not in served.output, served.output[-800:])
-        named = [f"worker Stubborn/{slot} " in served.output for slot in range(2)]
-        trial.expect(all(named) and "was killed" in served.output, f"who was killed: {served.output[-800:]}")
+        workers = ("Stubborn/0", "Stubborn/1", "StubbornPair/0")
+        trial.expect(
+            all(f"worker {each} " in served.output for each in workers) and "was killed" in served.output,
+            f"who was killed: {served.output[-800:]}",
+        )
         trial.expect(not run.path.exists(), f"{run.path} is left")

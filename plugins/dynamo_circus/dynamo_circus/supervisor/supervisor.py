@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -109,11 +110,8 @@ class Supervisor(RunCrew):
         self.note_change()
         await self.stop_requested.wait()
         self.is_stopping = True
-        self.stop_shares = StopShares(
-            {service.name: service.config.supervision.stop_timeout_s for service in self.plan.services},
-            {service.name: set(service.dependencies.values()) for service in self.plan.services},
-            began=time.monotonic(),
-        )
+        if self.stop_shares is None:  # else it is in a hurry already
+            self.stop_shares = self._split_stop_time()
         self.note_change()
         async with asyncio.TaskGroup() as stopping:
             for watcher in self.watchers:
@@ -213,10 +211,23 @@ class Supervisor(RunCrew):
             self.stop_requested.set()
 
     def hurry(self, reason: str) -> None:
-        """Stop the run, and give workers little time for it."""
+        """Stop the run, and give all workers together little time for it."""
         self.request_stop(reason)
+        self.stop_shares = shares = self._split_stop_time(HURRIED_GRACE_S)
+        now = time.monotonic()
         for watcher in self.watchers:
-            watcher.hurry(HURRIED_GRACE_S)
+            watcher.hurry(shares.grace_s(watcher.name, now) if watcher.is_stopping() else HURRIED_GRACE_S)
+
+    def _split_stop_time(self, most_s: float = math.inf) -> StopShares:
+        """What each service gets from now on, and none more than *most_s* seconds."""
+        return StopShares(
+            {
+                each.name: 0.0 if each.is_stopped() else min(each.graceful_timeout, most_s)
+                for each in self.watchers
+            },
+            {service.name: set(service.dependencies.values()) for service in self.plan.services},
+            began=time.monotonic(),
+        )
 
     def _signalled(self, name: str) -> None:
         """The first signal stops the run, the second one hurries it, the third one kills."""
