@@ -293,6 +293,22 @@ class TestChanges:
             status = (await services.status()).find_service("Picky")
             assert [(worker.slot, worker.state) for worker in status.workers] == [(0, "ready")]
 
+    async def test_worker_is_killed_after_its_grace_whoever_waits_for_it(
+        self, running: Any, runs: Runs
+    ) -> None:
+        """Giving up on the command that takes it away changes nothing, and what follows works."""
+        async with running(graph_of("crashing.py:Deaf")) as services:
+            leaving = (await services.status()).find_service("Deaf").workers[1].pid
+            scaling = asyncio.create_task(services.scale("Deaf", 1))
+            async with asyncio.timeout(30):
+                while len((await services.status()).find_service("Deaf").workers) == 2:
+                    await asyncio.sleep(0.005)
+                scaling.cancel()
+                while leaving in runs.workers():
+                    await asyncio.sleep(0.01)
+            await services.scale("Deaf", 2)
+            assert len((await services.status()).find_service("Deaf").workers) == 2
+
 
 class TestSecrets:
     """What is for one service reaches that service only."""

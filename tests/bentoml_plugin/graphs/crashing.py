@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -67,6 +69,20 @@ class Hanging:
     @endpoint
     async def hang(self) -> None:
         time.sleep(600)
+
+    @endpoint
+    async def pid(self) -> int:
+        return os.getpid()
+
+
+@service(workers=2, supervision={"stop_timeout_s": 0.5})
+class Deaf:
+    """Does not heed SIGTERM."""
+
+    @async_on_start
+    async def close_ears(self) -> None:
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
     @endpoint
     async def pid(self) -> int:

@@ -38,7 +38,7 @@ async def scale(group: ServiceGroup, workers: int) -> None:
         except BaseException:
             await asyncio.shield(_drop(group, group.slots[before:]))
             raise
-        await _drop(group, group.slots[workers:])
+        await asyncio.shield(_drop(group, group.slots[workers:]))  # seen through, whoever asked
 
 
 async def restart(group: ServiceGroup) -> None:

@@ -58,6 +58,7 @@ class ServiceGroup:
         self._run = run
         self._supervision = plan.config.supervision
         self._is_hurried = False
+        self._leaving: set[WorkerProcess] = set()
 
     @property
     def name(self) -> str:
@@ -233,6 +234,7 @@ class ServiceGroup:
     def ended(self, process: WorkerProcess) -> None:
         """A worker has ended and been reaped."""
         self._run.ended(self, process)
+        self._leaving.discard(process)
         slot = self.slot_of(process)
         if slot is None:
             return  # its slot was taken away, or another worker has taken its place
@@ -301,21 +303,21 @@ class ServiceGroup:
         self.is_stopping = True
         for slot in self.slots:
             slot.cancel_timer()
-        await self.end(self.processes, grace_s)
+        await self.end({*self.processes, *self._leaving}, grace_s)
         self.stopped.set()
         self._run.changed()
 
     def hurry(self) -> None:
         """Have workers that are being stopped, or will be, killed instead of waited for."""
         self._is_hurried = True
-        for process in self.processes:
+        for process in {*self.processes, *self._leaving}:
             if process.is_stopping:
                 process.stop(0.0)
 
     def kill(self) -> None:
         """Kill every worker at once."""
         self.is_stopping = True
-        for process in self.processes:
+        for process in {*self.processes, *self._leaving}:
             process.is_stopping = True
             process.kill()
 
@@ -326,7 +328,8 @@ class ServiceGroup:
         """
         own_s = self._supervision.stop_timeout_s
         wanted_s = 0.0 if self._is_hurried else own_s if grace_s is None else min(grace_s, own_s)
-        waiting = list(processes)
+        waiting = [process for process in processes if not process.has_ended.is_set()]
+        self._leaving.update(waiting)
         for process in waiting:
             if wanted_s < own_s:
                 process.send(encode_stop_time(wanted_s))

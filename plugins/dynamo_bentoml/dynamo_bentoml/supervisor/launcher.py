@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 import sys
@@ -52,6 +53,7 @@ class Launcher:
         http_listeners: Mapping[str, HttpListener],
         devices: Mapping[str, Mapping[str, str]],
     ) -> None:
+        self._numbers = itertools.count(1)  # a slot that went and came back is another one
         self._plan = plan
         self._run_id = directory.run_id
         self._http_listeners = http_listeners
@@ -103,7 +105,7 @@ class Launcher:
             for descriptor in opened:
                 os.close(descriptor)
             raise
-        owner = f"{self._run_id}/{service.name}/{slot.index}.{slot.generation}"
+        owner = f"{self._run_id}/{service.name}/{slot.index}.{next(self._numbers)}"
         return Launch(
             argv=(
                 sys.executable,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 import sys
 from pathlib import Path
@@ -54,6 +55,7 @@ class Launcher:
         channels: WorkerChannels,
         http_sockets: Mapping[str, HttpSocket],
     ) -> None:
+        self._numbers = itertools.count(1)  # a slot that went and came back is another one
         self._plan = plan
         self._run_id = directory.run_id
         self._log_level = environ.get(environment.LOG_LEVEL) or "warning"
@@ -77,7 +79,7 @@ class Launcher:
         env = self._environment(service, slot)
         opened: list[int] = []
         channel: WorkerChannel | None = None
-        owner = f"{self._run_id}/{service.name}/{slot.index}.{slot.generation}"
+        owner = f"{self._run_id}/{service.name}/{slot.index}.{next(self._numbers)}"
         try:
             slot_fd = _duplicate(slot.socket.fileno(), opened)
             http = self._http_sockets.get(service.name)
