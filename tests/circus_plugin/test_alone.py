@@ -30,16 +30,17 @@ async def process(
     )
     lines: list[str] = []
     assert started.stderr is not None
-    async with asyncio.timeout(30):
-        while line := (await started.stderr.readline()).decode():
-            lines.append(line.rstrip())
-            if ready in line:
-                break
-    assert any(ready in line for line in lines), lines
     try:
+        async with asyncio.timeout(30):
+            while line := (await started.stderr.readline()).decode():
+                lines.append(line.rstrip())
+                if ready in line:
+                    break
+        assert any(ready in line for line in lines), lines
         yield started, lines
     finally:
-        started.send_signal(signal.SIGTERM)
+        if started.returncode is None:
+            started.send_signal(signal.SIGTERM)
         async with asyncio.timeout(30):
             lines += (await started.stderr.read()).decode().splitlines()
             await started.wait()
