@@ -1,5 +1,6 @@
-"""Telling the supervisor which of the user's files a worker has imported, so that it can restart it when they change.
+"""Telling a supervisor that asks for it which of the user's files a worker has imported.
 
+It restarts the worker when they change; ``Bootstrap.reports_imports`` says that it wants to know.
 The files are told over the notification socket, as lines ``DYNAMO_WATCH=path``; a worker in any language may do so.
 """
 

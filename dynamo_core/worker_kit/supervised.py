@@ -1,8 +1,9 @@
 """A worker process under a supervisor: it is told what to serve over an inherited socket, and serves it.
 
-The built-in worker of a provider calls :func:`run_supervised`, a custom worker's program :func:`serve_worker`.
-The end of file of the inherited socket means that the supervisor is gone; the worker then ends at once, together with
-whatever else is in the process group it leads.
+``python -m dynamo_core.worker_kit`` and the program of a custom worker call :func:`serve_worker`; a provider's own
+worker that finds the socket elsewhere calls :func:`run_supervised`.
+The end of file of that socket means that the supervisor is gone; the worker then ends at once, together with whatever
+else is in the process group it leads, also while it imports the user's modules or blocks its event loop.
 """
 
 from __future__ import annotations
@@ -10,13 +11,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import faulthandler
-import functools
 import importlib
 import logging
 import os
 import signal
 import socket
-import struct
 import sys
 import traceback
 from collections.abc import Callable, Coroutine
@@ -30,21 +29,14 @@ from dynamo_core.errors import EXIT_FAILURE, EXIT_OK, DynamoError
 from dynamo_core.startup import without_collection
 from dynamo_core.worker_kit.bootstrap import Bootstrap, read_bootstrap
 from dynamo_core.worker_kit.hardening import harden_process
+from dynamo_core.worker_kit.life_line import hold_life_line
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from dynamo_core.definition import ServiceDefinition
-    from dynamo_core.transport import MembershipReader
     from dynamo_core.worker_kit.imported_files import ImportReporter
-    from dynamo_core.worker_kit.peers import Peers
-    from dynamo_core.worker_kit.serving import Renewals
 
-READ_BYTES: Final = 65536
-_FD: Final = struct.Struct("i")
-_FD_ROOM: Final = socket.CMSG_SPACE(4 * _FD.size) if hasattr(socket, "CMSG_SPACE") else 0
-_CLOSE_ON_EXEC: Final = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
-EXIT_LOST_SUPERVISOR: Final = 125
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 NEEDED: Final = (
@@ -54,8 +46,12 @@ NEEDED: Final = (
     "dynamo_core.transport.server",
     "dynamo_core.worker_kit.peers",
     "dynamo_core.worker_kit.serving",
+    "dynamo_core.worker_kit.supervisor_line",
 )
+"""Modules that every worker needs; imported in one go, while no garbage is looked for."""
+
 NEEDED_FOR_HTTP: Final = ("dynamo_core.http.assembly", "dynamo_core.http.serving")
+"""Those that one with an HTTP socket needs besides."""
 
 _LOGGERS: Final = ("dynamo_core", "dynamo_circus")
 _NOT_USERS: Final = (
@@ -112,6 +108,7 @@ def run_supervised(channel_fd: int, service_cls: type | None = None) -> int:
     prepare_process(bootstrap.log_level)
     if bootstrap.config.get("hardening"):
         harden_process()
+    hold_life_line(channel)
     os.environ.update(bootstrap.secrets)  # of this process: what was passed on exec can be read by others
     if service_cls is None:
         sys.path[:] = bootstrap.sys_path
@@ -230,16 +227,17 @@ async def _serve(
     dependencies: dict[str, ServiceDefinition],
     reporter: ImportReporter | None,
 ) -> None:
-    from dynamo_core.transport import MembershipReader  # imported while others start
-    from dynamo_core.worker_kit.peers import Peers  # as above
-    from dynamo_core.worker_kit.serving import WorkerSetup, serve  # as above
+    from dynamo_core.worker_kit.peers import Peers  # imported while others start
+    from dynamo_core.worker_kit.serving import Renewals, WorkerSetup, serve  # as above
+    from dynamo_core.worker_kit.supervisor_line import SupervisorLine, adopt_socket  # as above
 
     run_ids = {
         name: bootstrap.remote_runs.get(name, bootstrap.run_id)
         for name in (found.name for found in dependencies.values())
     }
     peers = Peers(dependencies, run_ids, bootstrap.addresses)
-    reader = MembershipReader()
+    renewals = Renewals()
+    line = SupervisorLine(channel, peers, renewals)
     setup = WorkerSetup(
         definition=definition,
         slot=bootstrap.slot,
@@ -249,12 +247,10 @@ async def _serve(
         listener=adopt_socket(bootstrap.listen_fd),
         http_listener=None if bootstrap.http_fd is None else adopt_socket(bootstrap.http_fd),
         peers=peers,
-        stop_within_s=lambda: reader.stop_within_s,
+        renewals=renewals,
+        stop_within_s=line.stop_within_s,
     )
-    with (
-        _listening(channel, reader, peers, setup.renewals),
-        contextlib.nullcontext() if reporter is None else reporter.following(),
-    ):
+    with line.listening(), contextlib.nullcontext() if reporter is None else reporter.following():
         await serve(setup, stop_on_signals())
 
 
@@ -265,50 +261,3 @@ def stop_on_signals() -> asyncio.Event:
     for number in STOP_SIGNALS:
         loop.add_signal_handler(number, stop.set)
     return stop
-
-
-def adopt_socket(descriptor: int) -> socket.socket:
-    """Take over an inherited listening socket; what this process starts does not get it."""
-    found = socket.socket(fileno=descriptor)
-    found.set_inheritable(False)
-    found.setblocking(False)
-    return found
-
-
-@contextlib.contextmanager
-def _listening(channel: socket.socket, reader: MembershipReader, peers: Peers, renewals: Renewals) -> Any:
-    """Take in memberships and listening sockets from the supervisor for as long as the block lasts."""
-    loop = asyncio.get_running_loop()
-    channel.setblocking(False)
-    loop.add_reader(channel.fileno(), functools.partial(_read_memberships, channel, reader, peers, renewals))
-    try:
-        yield
-    finally:
-        loop.remove_reader(channel.fileno())
-        channel.close()
-
-
-def _read_memberships(
-    channel: socket.socket, reader: MembershipReader, peers: Peers, renewals: Renewals
-) -> None:
-    try:
-        data, ancillary, _, _ = channel.recvmsg(READ_BYTES, _FD_ROOM, _CLOSE_ON_EXEC)
-    except (BlockingIOError, InterruptedError):
-        return
-    except OSError:
-        data, ancillary = b"", []
-    if not data:
-        _end_with_group()
-    for level, kind, content in ancillary:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            for (descriptor,) in _FD.iter_unpack(content[: len(content) // _FD.size * _FD.size]):
-                renewals.take(adopt_socket(descriptor))
-    for service, members, refusal in reader.feed(data):
-        peers.update(service, members, refusal)
-
-
-def _end_with_group() -> NoReturn:
-    """End at once: without its supervisor a worker serves nobody, and nobody would end it."""
-    if os.getpgrp() == os.getpid():
-        os.killpg(0, signal.SIGKILL)
-    os._exit(EXIT_LOST_SUPERVISOR)

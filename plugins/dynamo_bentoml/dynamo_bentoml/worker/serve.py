@@ -11,7 +11,7 @@ from dynamo_bentoml.hosted_service import HostedService
 from dynamo_bentoml.ingress import make_http_application
 from dynamo_bentoml.serving import make_application
 from dynamo_bentoml.stand_in import StandInFacts, facts_of
-from dynamo_bentoml.worker.supervisor_line import SupervisorLine
+from dynamo_bentoml.worker.reporting_line import ReportingLine
 from dynamo_core.http import serve_http
 from dynamo_core.http.gate import HttpGate
 from dynamo_core.remote import RemoteClients
@@ -19,7 +19,8 @@ from dynamo_core.transport import ServiceServer
 from dynamo_core.worker_kit import health
 from dynamo_core.worker_kit.peers import Peers
 from dynamo_core.worker_kit.serving import LAST_ANSWERS_S, Renewals, StopTime
-from dynamo_core.worker_kit.supervised import adopt_socket, stop_on_signals
+from dynamo_core.worker_kit.supervised import stop_on_signals
+from dynamo_core.worker_kit.supervisor_line import adopt_socket
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine
@@ -38,7 +39,7 @@ async def serve(assignment: Assignment) -> None:
     peers = Peers(assignment.dependencies, dict.fromkeys(names, bootstrap.run_id))
     elsewhere = RemoteClients(assignment.elsewhere)
     renewals = Renewals()
-    line = SupervisorLine(assignment.channel, peers, renewals)
+    line = ReportingLine(assignment.channel, peers, renewals)
     stop = stop_on_signals()
     with line.listening():
         try:
@@ -66,7 +67,7 @@ class Worker:
         self,
         assignment: Assignment,
         clients: dict[str, object],
-        line: SupervisorLine,
+        line: ReportingLine,
         renewals: Renewals,
         stop: asyncio.Event,
     ) -> None:

@@ -1,36 +1,33 @@
-"""The worker's end of the channel to its supervisor."""
+"""What a worker is told by its supervisor while it serves, over the channel that its bootstrap came through."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import os
-import signal
 import socket
 import struct
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
 from dynamo_core.transport import MembershipReader
-from dynamo_core.worker_kit.supervised import adopt_socket
+from dynamo_core.worker_kit.life_line import end_with_group
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from dynamo_core.worker_kit.peers import Peers
     from dynamo_core.worker_kit.serving import Renewals
 
 READ_BYTES: Final = 65536
-EXIT_LOST_SUPERVISOR: Final = 125
 _FD: Final = struct.Struct("i")
-_FD_ROOM: Final = socket.CMSG_SPACE(4 * _FD.size)
+_FD_ROOM: Final = socket.CMSG_SPACE(4 * _FD.size) if hasattr(socket, "CMSG_SPACE") else 0
+_CLOSE_ON_EXEC: Final = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 
 
 class SupervisorLine:
-    """Takes in memberships and listening sockets, and tells the supervisor how the worker is.
+    """Takes in memberships, listening sockets and the stop time.
 
     The end of file means that the supervisor is gone; the process then ends at once, with whatever else is in the
-    group it leads.
+    group it leads. :mod:`dynamo_core.worker_kit.life_line` notices that where nothing is read.
 
     Args:
         channel: The socket; this object closes it.
@@ -60,20 +57,15 @@ class SupervisorLine:
         """Seconds that the worker may take to stop, as the supervisor has told it; None while it has not."""
         return self._reader.stop_within_s
 
-    def tell(self, fields: Mapping[str, str]) -> None:
-        """Tell something, in the manner of sd_notify, from any thread; what cannot be told now is dropped."""
-        with contextlib.suppress(OSError):
-            self._channel.send(json.dumps(dict(fields)).encode() + b"\n")
-
     def _read(self) -> None:
         try:
-            data, ancillary, _, _ = self._channel.recvmsg(READ_BYTES, _FD_ROOM, socket.MSG_CMSG_CLOEXEC)
+            data, ancillary, _, _ = self._channel.recvmsg(READ_BYTES, _FD_ROOM, _CLOSE_ON_EXEC)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
             data, ancillary = b"", []
         if not data:
-            _end_with_group()
+            end_with_group()
         for level, kind, content in ancillary:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
                 for (descriptor,) in _FD.iter_unpack(content[: len(content) // _FD.size * _FD.size]):
@@ -82,7 +74,9 @@ class SupervisorLine:
             self._peers.update(service, members, refusal)
 
 
-def _end_with_group() -> NoReturn:
-    if os.getpgrp() == os.getpid():
-        os.killpg(0, signal.SIGKILL)
-    os._exit(EXIT_LOST_SUPERVISOR)
+def adopt_socket(descriptor: int) -> socket.socket:
+    """Take over an inherited listening socket; what this process starts does not get it."""
+    found = socket.socket(fileno=descriptor)
+    found.set_inheritable(False)
+    found.setblocking(False)
+    return found
