@@ -27,7 +27,17 @@ def test_worker_that_was_ready_for_long_begins_anew() -> None:
         back_off.record_death(float(number), ready_at=float(number) - 0.5)
     assert back_off.failures == 4
     assert back_off.record_death(100.0, ready_at=90.0) == 0.0
-    assert back_off.failures == 1
+    assert back_off.failures == 0
+
+
+def test_worker_that_was_ready_for_long_has_not_failed() -> None:
+    """Its death is none of the failures in a row that make a slot degraded."""
+    back_off = BackOff(SupervisionConfig(stable_time_s=1.0, max_failures=2))
+    assert back_off.record_death(100.0, ready_at=90.0) == 0.0
+    assert back_off.record_death(101.0, ready_at=None) == 0.0
+    assert not back_off.is_past_limit
+    assert back_off.record_death(102.0, ready_at=None) == LONGEST_DELAY_S
+    assert back_off.is_past_limit
 
 
 def test_slot_past_its_limit_waits_longest() -> None:
