@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
@@ -65,11 +66,9 @@ class Launcher:
         environ: The caller's environment.
 
     Raises:
-        NotImportableError: A worker process cannot import one of the classes.
-        UnsupportedOperationError: An edge leads to a worker's socket.
-        MissingExtraError: An edge leads to an address of HTTP, and httpx is not installed.
         ConfigError: A secret is not in the environment.
         AddressInUseError: A port that was asked for is taken.
+        StartError: An address cannot be listened on for another reason.
     """
 
     def __init__(self, graph: BoundGraph, directory: RunDirectory, environ: Mapping[str, str]) -> None:
@@ -103,16 +102,60 @@ class Launcher:
     def prepare(
         self, service: ServiceInterface, slot: int, generation: int, listener: SlotListener
     ) -> Launch:
-        """Everything for a slot's next worker."""
+        """Everything for a slot's next worker, which the caller starts or closes.
+
+        Raises:
+            OSError: There are no descriptors left, or the working directory is gone; nothing is left open.
+        """
+        with contextlib.ExitStack() as opened:  # lets go of everything if a later part cannot be had
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+            opened.callback(ours.close)
+            channel_fd = _kept(theirs.detach(), opened)
+            slot_fd = _kept(os.dup(listener.fileno()), opened)
+            http = self.http.get(service.name)
+            http_fd = None if http is None else _kept(os.dup(http.fileno()), opened)
+            pipes = {}
+            ends = {}
+            for stream in ("stdout", "stderr"):
+                pipes[stream], ends[stream] = (_kept(end, opened) for end in os.pipe())
+            self._count += 1
+            notice_path = self._directory.path / f"n{self._count}.sock"
+            bootstrap = self._bootstrap(service, slot, generation, slot_fd, http_fd)
+            order = WorkerOrder(
+                service=service.name,
+                slot=slot,
+                generation=generation,
+                argv=BUILT_IN_WORKER,
+                env={
+                    **self._environments[service.name],
+                    environment.RUN_ID: self._directory.run_id,
+                    environment.SERVICE: service.name,
+                    environment.SLOT: str(slot),
+                    environment.WORKER_FD: str(channel_fd),
+                    NOTIFY_VARIABLE: str(notice_path),
+                },
+                cwd=str(Path.cwd()),
+                inherited=(channel_fd, slot_fd) if http_fd is None else (channel_fd, slot_fd, http_fd),
+                stdout=ends["stdout"],
+                stderr=ends["stderr"],
+            )
+            launch = Launch(
+                order=order,
+                end=ours,
+                first_words=bootstrap.encode(),
+                notice_path=notice_path,
+                pipes=pipes,
+            )
+            opened.pop_all()
+            return launch
+
+    def _bootstrap(
+        self, service: ServiceInterface, slot: int, generation: int, slot_fd: int, http_fd: int | None
+    ) -> Bootstrap:
         http = self.http.get(service.name)
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        inherited = [theirs.detach(), os.dup(listener.fileno())]
-        if http is not None:
-            inherited.append(os.dup(http.fileno()))
-        self._count += 1
-        notice_path = self._directory.path / f"n{self._count}.sock"
         config = service.config if http is None else attrs.evolve(service.config, http=http.http)
-        bootstrap = Bootstrap(
+        edges = self._graph.dependencies.get(service.name, {})
+        return Bootstrap(
             run_id=self._directory.run_id,
             graph=self._graph.name,
             service=service.name,
@@ -120,47 +163,17 @@ class Launcher:
             generation=generation,
             target=service.definition.target.to_data(),
             config=config.to_data(),
-            dependencies={
-                attribute: _imported(edge)
-                for attribute, edge in self._graph.dependencies.get(service.name, {}).items()
-            },
+            dependencies={attribute: _imported(edge) for attribute, edge in edges.items()},
             addresses={
                 attribute: edge.definition.url
-                for attribute, edge in self._graph.dependencies.get(service.name, {}).items()
+                for attribute, edge in edges.items()
                 if edge.on is None and edge.definition.url is not None
             },
-            listen_fd=inherited[1],
-            http_fd=None if http is None else inherited[2],
+            listen_fd=slot_fd,
+            http_fd=http_fd,
             sys_path=self._sys_path,
             secrets=self._secrets[service.name],
             log_level=self._log_level,
-        )
-        env = {
-            **self._environments[service.name],
-            environment.RUN_ID: self._directory.run_id,
-            environment.SERVICE: service.name,
-            environment.SLOT: str(slot),
-            environment.WORKER_FD: str(inherited[0]),
-            NOTIFY_VARIABLE: str(notice_path),
-        }
-        (out_read, out_write), (err_read, err_write) = os.pipe(), os.pipe()
-        order = WorkerOrder(
-            service=service.name,
-            slot=slot,
-            generation=generation,
-            argv=BUILT_IN_WORKER,
-            env=env,
-            cwd=str(Path.cwd()),
-            inherited=tuple(inherited),
-            stdout=out_write,
-            stderr=err_write,
-        )
-        return Launch(
-            order=order,
-            end=ours,
-            first_words=bootstrap.encode(),
-            notice_path=notice_path,
-            pipes={"stdout": out_read, "stderr": err_read},
         )
 
 
@@ -194,3 +207,9 @@ def _imported(edge: DependencyInterface) -> tuple[str, Mapping[str, Any]]:
     if edge.on is not None:
         return edge.on.name, edge.on.definition.target.to_data()
     return remote_service(edge.definition).name, ImportTarget.of(edge.definition.on).to_data()
+
+
+def _kept(descriptor: int, opened: contextlib.ExitStack) -> int:
+    """*descriptor*, which *opened* closes unless it is told not to."""
+    opened.callback(os.close, descriptor)
+    return descriptor

@@ -147,9 +147,9 @@ class Slot:
 
     async def _start(self) -> Worker:
         self._generation += 1
-        launch = self._run.launcher.prepare(self._service, self.number, self._generation, self._listener)
-        worker = Worker(launch, self._run.log, self._changed)
         try:
+            launch = self._run.launcher.prepare(self._service, self.number, self._generation, self._listener)
+            worker = Worker(launch, self._run.log, self._changed)
             await worker.start(self._run.engine)
         except OSError as exc:
             raise StartError(

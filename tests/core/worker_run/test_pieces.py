@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import resource
 import socket
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
+
 from dynamo_core.config import SupervisionConfig
+from dynamo_core.control import RunDirectory
+from dynamo_core.graph import collect
+from dynamo_core.supervision.slot_listener import SlotListener
 from dynamo_core.worker_run.backoff import LONGEST_DELAY_S, BackOff
+from dynamo_core.worker_run.launcher import Launch, Launcher
 from dynamo_core.worker_run.notices import NoticeSocket
+
+from .engine_for_tests import Backend, bind
 
 # --- back-off ---
 
@@ -66,3 +79,64 @@ async def test_notices_are_heard_and_the_socket_is_private(folder: Path) -> None
     notices.close()
     assert told == [{"READY": "1", "STATUS": "serving=x"}, {"nonsense": ""}]
     assert not path.exists()
+
+
+# --- launches ---
+
+
+@pytest.fixture
+def launch_one(folder: Path) -> Iterator[Callable[[], Launch]]:
+    """Prepares a worker."""
+    with RunDirectory.create(folder) as directory:
+        graph = bind(collect(Backend), [])
+        launcher = Launcher(graph, directory, os.environ)
+        listener = SlotListener(directory.socket_path(0, 0))
+        yield lambda: launcher.prepare(graph.entry, 0, 1, listener)
+        listener.close()
+        launcher.close()
+
+
+def close(launch: Launch) -> None:
+    """Close all that a launch has opened."""
+    launch.end.close()
+    launch.close_inherited()
+    for descriptor in launch.pipes.values():
+        os.close(descriptor)
+
+
+def is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
+
+
+def open_descriptors() -> set[int]:
+    """Those of this process, without the one that looking at them takes."""
+    numbers = [int(path.name) for path in Path("/proc/self/fd").iterdir()]
+    return {number for number in numbers if is_open(number)}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="descriptors are counted in /proc")
+def test_launch_that_cannot_be_prepared_leaves_nothing_open(launch_one: Callable[[], Launch]) -> None:
+    """Whichever descriptor is the first one that cannot be had."""
+    close(launch_one())  # whatever is imported when it is first needed has been imported now
+    before = open_descriptors()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = [number for number in range(soft) if number not in before][:20]
+    left_open, errors = {}, set()
+    for count, limit in enumerate(free):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+        try:
+            close(launch_one())
+            break
+        except OSError as exc:
+            errors.add(exc.errno)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        left_open[count] = open_descriptors() - before
+    assert errors == {errno.EMFILE}
+    assert len(left_open) >= 7  # a socket pair, the slot's socket, and two pipes
+    assert not any(left_open.values()), left_open
+    assert open_descriptors() == before

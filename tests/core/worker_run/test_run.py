@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -21,6 +23,7 @@ from dynamo_core.errors import (
 )
 from dynamo_core.graph import ServiceGraph, collect
 from dynamo_core.provider import ServiceEvent
+from dynamo_core.worker_run.launcher import Launch, Launcher
 from dynamo_core.worker_run.run import WorkerRun, run_workers
 
 from .engine_for_tests import Backend, Frontend, SubprocessEngine, bind
@@ -248,3 +251,43 @@ async def test_engine_that_fails_for_a_while_is_tried_again(
         await run.wait_ready(20)
         assert await run.client(Backend).pid() != before
     assert [event.kind for event in heard].count("died") == 1
+
+
+async def test_launch_that_cannot_be_prepared_for_a_while_is_tried_again(
+    engine: SubprocessEngine, heard: list[ServiceEvent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Descriptors may run out, and there may be some again later."""
+    prepare, refused = Launcher.prepare, [0]
+
+    def prepare_later(*arguments: Any) -> Launch:
+        if refused[0] < 2:
+            refused[0] += 1
+            raise OSError(errno.EMFILE, "Too many open files")
+        return prepare(*arguments)
+
+    async with run_workers(bind(collect(Backend), heard), engine, provider="test") as run:
+        before = await run.client(Backend).pid()
+        monkeypatch.setattr(Launcher, "prepare", prepare_later)
+        with pytest.raises(WorkerLostError):
+            await run.client(Backend).die()
+        await until(heard, "restarting", times=3)
+        await run.wait_ready(20)
+        assert await run.client(Backend).pid() != before
+        (backend,) = (await run.status()).services
+        assert backend.workers[0].last_cause == "it cannot be started: Too many open files"
+    assert [event.seconds for event in heard if event.kind == "restarting"] == [0.0, 0.1, 0.2]
+
+
+async def test_launch_that_cannot_be_prepared_fails_the_start(
+    engine: SubprocessEngine, heard: list[ServiceEvent], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the service's failure, and nothing is left."""
+
+    def refuse(*_: Any) -> Launch:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(Launcher, "prepare", refuse)
+    with pytest.raises(StartError, match="it cannot be started: Too many open files"):
+        async with run_workers(bind(collect(Backend), heard), engine, provider="test"):
+            raise AssertionError("the run was given out")
+    assert list(folder.iterdir()) == []
