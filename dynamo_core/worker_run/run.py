@@ -76,12 +76,10 @@ class WorkerRun(RunningServices):
 
     Attributes:
         run_id: Id of the run.
-        ended: Set once the run is over.
     """
 
     def __init__(self, graph: BoundGraph, engine: Engine, directory: RunDirectory, *, provider: str) -> None:
         self.run_id = directory.run_id
-        self.ended = asyncio.Event()
         self._graph = graph
         self._provider = provider
         self._started_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
@@ -248,7 +246,6 @@ class WorkerRun(RunningServices):
             await asyncio.gather(self._reporting, return_exceptions=True)
         self._facts.launcher.close()
         await asyncio.to_thread(self._facts.log.close)
-        self.ended.set()
         self._tell_change()
 
     def _request_stop(self) -> None:

@@ -165,7 +165,7 @@ async def test_run_can_be_told_what_to_do_over_its_control_socket(
         lines = [line.text async for line in control.logs("Backend", follow=False)]
         assert "echo hello" in lines
         await control.stop()
-        await run.ended.wait()
+        await until(heard, "stopped")
         await control.aclose()
 
 
