@@ -17,7 +17,7 @@ class WorkerOrder:
         slot: Its place in the service.
         generation: How many workers the slot has had, this one included.
         argv: The program and its arguments.
-        env: The whole environment.
+        env: The whole environment; ``DYNAMO_WORKER_ID`` in it marks the worker, and whatever that starts.
         cwd: The working directory.
         inherited: Descriptors that the program must get under the same numbers.
         stdout: Descriptor that its standard output goes to.

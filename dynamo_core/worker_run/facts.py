@@ -26,6 +26,7 @@ class RunFacts:
         log: Takes what they write.
         emit: Tells everybody of an event.
         memberships_for: Gives the memberships that a worker of a service is told first.
+        worker_ended: Told the ``DYNAMO_WORKER_ID`` of each worker that has ended.
     """
 
     directory: RunDirectory
@@ -34,3 +35,4 @@ class RunFacts:
     log: RunLog
     emit: Callable[[ServiceEvent], None]
     memberships_for: Callable[[str], Sequence[bytes]]
+    worker_ended: Callable[[str], None]

@@ -43,6 +43,7 @@ class Launch:
         first_words: What is sent over it first.
         notice_path: Where the worker tells how it is.
         pipes: This side's ends of its standard output and error, by name.
+        owner: What its environment, and that of whatever it starts, is marked with.
     """
 
     order: WorkerOrder
@@ -50,6 +51,7 @@ class Launch:
     first_words: bytes
     notice_path: Path
     pipes: Mapping[str, int]
+    owner: str
 
     def close_inherited(self) -> None:
         """Close this process's copies of what the worker inherits."""
@@ -120,6 +122,8 @@ class Launcher:
                 pipes[stream], ends[stream] = (_kept(end, opened) for end in os.pipe())
             self._count += 1
             notice_path = self._directory.path / f"n{self._count}.sock"
+            # by number, not by generation: a slot that went and came back is another one
+            owner = f"{self._directory.run_id}/{service.name}/{slot}.{self._count}"
             bootstrap = self._bootstrap(service, slot, generation, slot_fd, http_fd)
             order = WorkerOrder(
                 service=service.name,
@@ -132,6 +136,7 @@ class Launcher:
                     environment.SERVICE: service.name,
                     environment.SLOT: str(slot),
                     environment.WORKER_FD: str(channel_fd),
+                    environment.WORKER_ID: owner,
                     NOTIFY_VARIABLE: str(notice_path),
                 },
                 cwd=str(Path.cwd()),
@@ -145,6 +150,7 @@ class Launcher:
                 first_words=bootstrap.encode(),
                 notice_path=notice_path,
                 pipes=pipes,
+                owner=owner,
             )
             opened.pop_all()
             return launch

@@ -22,6 +22,7 @@ from dynamo_core.transport import encode_membership
 from dynamo_core.worker_run.bound import WorkerService
 from dynamo_core.worker_run.crew import Crew
 from dynamo_core.worker_run.facts import RunFacts
+from dynamo_core.worker_run.guard import RunGuard
 from dynamo_core.worker_run.launcher import Launcher, check_graph
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class WorkerRun(RunningServices):
         self.run_id = directory.run_id
         self._graph = graph
         self._provider = provider
+        self._guard = RunGuard(directory)
         self._started_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         self._facts = RunFacts(
             directory=directory,
@@ -90,6 +92,7 @@ class WorkerRun(RunningServices):
             log=RunLog(graph.show_lines),
             emit=self._emit,
             memberships_for=self._memberships_for,
+            worker_ended=self._guard.worker_ended,
         )
         self._crews = {
             service.name: Crew(service, index, self._facts, self._members_changed)
@@ -119,6 +122,7 @@ class WorkerRun(RunningServices):
         for service in self._graph.services:
             if isinstance(service, WorkerService):
                 service.attach(self)
+        self._guard.start()
         try:
             async with asyncio.TaskGroup() as tasks:
                 for crew in self._crews.values():
@@ -133,6 +137,7 @@ class WorkerRun(RunningServices):
                 ServiceEvent(kind="failed", service=failure.service, slot=failure.slot, detail=failure.cause)
             )
             raise failure from None
+        await self._guard.wait_started()
         self._state = "ready"
         self._tell_change()
 
@@ -235,6 +240,7 @@ class WorkerRun(RunningServices):
                 Exception
             ):  # the engine is the provider's code, and the others must be stopped all the same
                 logger.exception("%s did not stop well", service.name)
+        await self._guard.aclose()
         for service in self._graph.services:
             if isinstance(service, WorkerService):
                 service.attach(None)

@@ -149,7 +149,7 @@ class Slot:
         self._generation += 1
         try:
             launch = self._run.launcher.prepare(self._service, self.number, self._generation, self._listener)
-            worker = Worker(launch, self._run.log, self._changed)
+            worker = Worker(launch, self._run.log, self._changed, self._run.worker_ended)
             await worker.start(self._run.engine)
         except OSError as exc:
             raise StartError(

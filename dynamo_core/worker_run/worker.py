@@ -30,6 +30,7 @@ class Worker:
         launch: What it is started with.
         log: Takes the lines that it writes.
         changed: Called whenever it became ready, stopped being so, or has ended.
+        left: Told its mark once it has ended, as it may have left something behind.
 
     Attributes:
         slot: Number of its slot.
@@ -40,7 +41,9 @@ class Worker:
         is_stopping: Whether it was told to stop.
     """
 
-    def __init__(self, launch: Launch, log: RunLog, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, launch: Launch, log: RunLog, changed: Callable[[], None], left: Callable[[str], None]
+    ) -> None:
         self.slot = launch.order.slot
         self.generation = launch.order.generation
         self.ready = asyncio.Event()
@@ -54,6 +57,7 @@ class Worker:
         for stream, descriptor in launch.pipes.items():
             self._output.attach(descriptor, stream)
         self._changed = changed
+        self._left = left
         self._is_paused = False
         self._verdict = ""
         self._status: int | None = None
@@ -100,6 +104,7 @@ class Worker:
             self._output.finish()
             if notices is not None:
                 notices.close()
+            self._left(self._launch.owner)
             raise
         finally:
             self._launch.close_inherited()
@@ -113,7 +118,8 @@ class Worker:
         except Exception:  # the engine is the provider's code
             logger.exception("the end of %s/%d cannot be told", self._launch.order.service, self.slot)
         finally:
-            started.kill()  # what it has left behind
+            started.kill()  # what it has left behind in its group
+            self._left(self._launch.owner)
             notices.close()
             self._channel.close()
             self._output.finish()

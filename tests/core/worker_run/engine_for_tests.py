@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import subprocess
 import time
 from asyncio.subprocess import DEVNULL, Process
 from pathlib import Path
@@ -81,6 +82,11 @@ class Backend:
     @endpoint
     async def die(self) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
+
+    @endpoint
+    async def stray(self) -> int:
+        """Start a process in a session of its own, and so in no group of this worker's."""
+        return subprocess.Popen(["sleep", "1000"], start_new_session=True).pid
 
     @endpoint
     async def stop_answering(self, sign: str) -> None:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import attrs
 
 from dynamo_bentoml.supervisor.channel import ReportingChannel
-from dynamo_bentoml.supervisor.ending import call_at_end
 from dynamo_core.supervision.aborting import abort_worker
+from dynamo_core.supervision.ending import call_at_end
 from dynamo_core.supervision.output import WorkerOutput
 from dynamo_core.supervision.starting import describe_end, start_worker
 

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from dynamo_bentoml.supervisor.commands import RunCommands
-from dynamo_bentoml.supervisor.ending import call_at_end
 from dynamo_bentoml.supervisor.group import ServiceGroup
 from dynamo_bentoml.supervisor.launcher import Launcher
 from dynamo_bentoml.supervisor.paths import RunPaths
@@ -26,6 +25,7 @@ from dynamo_bentoml.supervisor.run_events import LinesListener, MembersListener,
 from dynamo_core.control import RunDirectory, sweep_dead_runs
 from dynamo_core.control.server import ControlServer
 from dynamo_core.provider import LogLine, Member, ServiceEvent
+from dynamo_core.supervision.ending import call_at_end
 from dynamo_core.supervision.guardian import Guardian, kill_owned
 from dynamo_core.supervision.http_listener import HttpListener
 from dynamo_core.supervision.stop_shares import StopShares
