@@ -135,8 +135,9 @@ class ServiceGroup:
     def start_process(self, slot: Slot) -> WorkerProcess | None:
         """Start a slot's next process; None when the system refuses, and the slot then says why."""
         slot.generation += 1
-        process = WorkerProcess(self._run.prepare(self.plan, slot), slot.index, slot.generation, self)
         try:
+            launch = self._run.prepare(self.plan, slot)
+            process = WorkerProcess(launch, slot.index, slot.generation, self)
             process.start()
         except OSError as error:
             slot.last_cause = f"cannot be started: {error}"

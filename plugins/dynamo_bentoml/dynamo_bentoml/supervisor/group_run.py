@@ -28,7 +28,11 @@ class GroupRun(Protocol):
         """Bind the socket of a slot."""
 
     def prepare(self, service: ServicePlan, slot: Slot) -> Launch:
-        """How the slot's next worker is started."""
+        """How the slot's next worker is started.
+
+        Raises:
+            OSError: There are no descriptors left.
+        """
 
     def dependencies_ready_at(self, service: ServicePlan) -> float | None:
         """When the last of the services it depends on became ready; None while one is not."""

@@ -85,6 +85,9 @@ class Launcher:
             service: Its service.
             slot: The slot.
             memberships: Frames that tell it who serves what it depends on.
+
+        Raises:
+            OSError: There are no descriptors left.
         """
         opened: list[int] = []
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)

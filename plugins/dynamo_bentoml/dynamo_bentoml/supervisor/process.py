@@ -131,7 +131,8 @@ class WorkerProcess:
         """Start the program.
 
         Raises:
-            OSError: It cannot be started; everything that was opened for it has been closed.
+            OSError: It cannot be started, or its end could not be heard of; it does not run, and everything that was
+                opened for it has been closed.
         """
         launch = self.launch
         try:
@@ -148,9 +149,21 @@ class WorkerProcess:
             raise
         self.pid = self._popen.pid
         self.started_at = time.monotonic()
-        self._channel = ReportingChannel(launch.channel, self._told)
-        self._channel.send(launch.first_words)
-        call_at_end(self.pid, self._ended)
+        try:
+            self._channel = ReportingChannel(launch.channel, self._told)
+            self._channel.send(launch.first_words)
+            call_at_end(self.pid, self._ended)
+        except BaseException:
+            self._take_back()
+            raise
+
+    def _take_back(self) -> None:
+        """Undo a start after which the process would be looked after by nobody."""
+        assert self._popen is not None, "it has been started"
+        self.kill()
+        self.exit_status = self._popen.wait()  # it has hardly begun, and takes no time to go
+        self._output.finish()
+        (self._channel or self.launch.channel).close()
 
     def send(self, data: bytes, *, descriptor: int | None = None) -> None:
         """Send *data* over its channel, with a copy of a descriptor."""

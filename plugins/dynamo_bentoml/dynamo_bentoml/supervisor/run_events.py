@@ -145,7 +145,11 @@ class RunEvents(abc.ABC):
         return SlotListener(self.directory.socket_path(self.plan.services.index(service), slot))
 
     def prepare(self, service: ServicePlan, slot: Slot) -> Launch:
-        """How the slot's next worker is started."""
+        """How the slot's next worker is started.
+
+        Raises:
+            OSError: There are no descriptors left.
+        """
         names = sorted(set(service.dependencies.values()))
         memberships = b"".join(encode_membership(name, self._members.get(name, ())) for name in names)
         return self.launcher.prepare(service, slot, memberships)
