@@ -13,7 +13,7 @@ from dynamo_core.supervision.slot_listener import SlotListener
 from dynamo_core.worker_run.slot import Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from dynamo_core.provider.events import ServiceEventKind
     from dynamo_core.provider.interfaces import ServiceInterface
@@ -47,6 +47,7 @@ class Crew:
         self._slots: dict[int, Slot] = {}
         self._state = "starting"
         self._change = asyncio.Lock()
+        self._leaving: set[asyncio.Future[None]] = set()
 
     @property
     def members(self) -> tuple[Member, ...]:
@@ -111,18 +112,19 @@ class Crew:
             ServiceFailedError: A new one did not become ready; it is gone again.
         """
         async with self._change:
-            surplus = [slot for number, slot in self._slots.items() if number >= workers]
-            new = self._add(number for number in range(workers) if number not in self._slots)
+            await self._wait_left()  # of a change that was interrupted
+            before = dict(self._slots)
             try:
+                new = self._add(number for number in range(workers) if number not in before)
                 async with asyncio.TaskGroup() as tasks:
                     for slot in new:
                         tasks.create_task(slot.fill(), name=f"start of {self.name}/{slot.number}")
-            except* StartError as group:
-                await self._drop(new)
-                failure = group.exceptions[0]
-                assert isinstance(failure, StartError), "nothing else is in it"
-                raise _failed(failure) from None
-            await self._drop(surplus)
+            except BaseException as exc:
+                await self._drop([slot for number, slot in self._slots.items() if number not in before])
+                if isinstance(exc, BaseExceptionGroup) and isinstance(exc.exceptions[0], StartError):
+                    raise _failed(exc.exceptions[0]) from None
+                raise
+            await self._drop([slot for number, slot in before.items() if number >= workers])
 
     async def restart(self) -> None:
         """Replace every worker, one slot after the other; each new one is ready before the old one goes.
@@ -142,14 +144,15 @@ class Crew:
         for slot in self._slots.values():
             slot.kill()
 
-    async def stop(self) -> None:
-        """Stop all workers. Safe to call twice."""
+    async def stop(self, grace_s: float) -> None:
+        """Stop all workers within *grace_s* seconds. Safe to call twice."""
         if self._state == "stopped":
             return
         began = time.monotonic()
         self._state = "stopping"
         self._emit("stopping")
-        await self._drop(list(self._slots.values()))
+        await self._drop(list(self._slots.values()), grace_s)
+        await self._wait_left()
         self._state = "stopped"
         self._emit("stopped", seconds=time.monotonic() - began)
 
@@ -164,13 +167,24 @@ class Crew:
             new.append(slot)
         return new
 
-    async def _drop(self, slots: Iterable[Slot]) -> None:
-        leaving = list(slots)
+    async def _drop(self, slots: Iterable[Slot], grace_s: float | None = None) -> None:
+        """Stop slots, which are the service's no more once they have; seen through, whoever waits for it."""
+        leaving = asyncio.ensure_future(self._see_off(list(slots), grace_s))
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
+        await asyncio.shield(leaving)
+
+    async def _wait_left(self) -> None:
+        if self._leaving:
+            await asyncio.wait(self._leaving)
+
+    async def _see_off(self, slots: Sequence[Slot], grace_s: float | None) -> None:
         try:
-            await asyncio.gather(*(slot.stop() for slot in leaving))
+            await asyncio.gather(*(slot.stop(grace_s) for slot in slots))
         finally:
-            for slot in leaving:
-                self._slots.pop(slot.number, None)
+            for slot in slots:
+                if self._slots.get(slot.number) is slot:
+                    del self._slots[slot.number]
             self._changed(self.name)
 
     def _emit(self, kind: ServiceEventKind, *, seconds: float | None = None) -> None:

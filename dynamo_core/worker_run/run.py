@@ -7,6 +7,7 @@ import contextlib
 import datetime
 import logging
 import os
+import time
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from dynamo_core.control import RunDirectory, sweep_dead_runs
@@ -18,6 +19,7 @@ from dynamo_core.provider.events import ServiceEvent
 from dynamo_core.provider.interfaces import RunningServices
 from dynamo_core.provider.status import RunStatus
 from dynamo_core.supervision.run_clients import RunClients
+from dynamo_core.supervision.stop_shares import shares_of
 from dynamo_core.transport import encode_membership
 from dynamo_core.worker_run.bound import WorkerService
 from dynamo_core.worker_run.crew import Crew
@@ -233,9 +235,10 @@ class WorkerRun(RunningServices):
     # --- inside ---
 
     async def _stop(self) -> None:
+        shares = shares_of(self._graph, began=time.monotonic())
         for service in reversed(self._graph.services):
             try:
-                await self._crews[service.name].stop()
+                await self._crews[service.name].stop(shares.grace_s(service.name, time.monotonic()))
             except (
                 Exception
             ):  # the engine is the provider's code, and the others must be stopped all the same

@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 import logging
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from dynamo_core.errors import StartError
 from dynamo_core.provider.events import ServiceEvent
 from dynamo_core.provider.status import WorkerStatus
-from dynamo_core.transport import Member
+from dynamo_core.transport import Member, encode_stop_time
 from dynamo_core.worker_run.backoff import BackOff
 from dynamo_core.worker_run.worker import Worker
 
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from dynamo_core.worker_run.facts import RunFacts
 
 logger = logging.getLogger(__name__)
-
-KILL_MARGIN_S: Final = 3.0
-"""What a worker gets beyond its service's stop time, for shutdown hooks and last answers, before it is killed."""
 
 
 class Slot:
@@ -124,8 +121,12 @@ class Slot:
         if self.worker is not None:
             self.worker.kill_now()
 
-    async def stop(self) -> None:
-        """Stop its worker within the service's stop time, and close its socket. Safe to call twice."""
+    async def stop(self, grace_s: float | None = None) -> None:
+        """Stop its worker, and close its socket. Safe to call twice.
+
+        Args:
+            grace_s: Seconds it may take; None for the service's stop time.
+        """
         self._leaving.set()
         if self._keeping is not None:
             self._keeping.cancel()
@@ -133,16 +134,18 @@ class Slot:
                 await self._keeping
         async with self._change:  # a worker that is being started is given up now
             if self.worker is not None and not self.worker.ended.is_set():
-                await self._end(self.worker)
+                await self._end(self.worker, grace_s)
             self._listener.close()
 
-    async def _end(self, worker: Worker) -> None:
+    async def _end(self, worker: Worker, grace_s: float | None = None) -> None:
+        """Stop a worker; it is killed after its grace also when nobody waits any more."""
         self._emit("stopping", worker)
-        stopping = asyncio.ensure_future(
-            worker.stop(self._service.config.supervision.stop_timeout_s + KILL_MARGIN_S)
-        )
+        own_s = self._service.config.supervision.stop_timeout_s
+        if grace_s is not None and grace_s < own_s:
+            worker.send(encode_stop_time(grace_s))
+        stopping = asyncio.ensure_future(worker.stop(own_s if grace_s is None else grace_s))
         self._changed()
-        await stopping
+        await asyncio.shield(stopping)
         self._emit("stopped", worker)
 
     async def _start(self) -> Worker:

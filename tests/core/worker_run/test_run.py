@@ -117,6 +117,38 @@ async def test_worker_that_does_not_stop_in_time_is_killed(
         await call
 
 
+async def test_worker_is_killed_after_its_grace_whoever_waits_for_it(
+    engine: SubprocessEngine, heard: list[ServiceEvent], tmp_path: Path
+) -> None:
+    """Giving up on the command that takes it away changes nothing, and what follows works."""
+    graph = collect(Backend)
+    brief = attrs.evolve(graph.entry.config.supervision, stop_timeout_s=0.3)
+    graph = graph.with_configs({"Backend": attrs.evolve(graph.entry.config, supervision=brief)})
+    async with run_workers(bind(graph, heard), engine, provider="test") as run:
+        call = await stopped_answering(run, tmp_path)
+        scaling = asyncio.ensure_future(run.scale("Backend", 0))
+        await until(heard, "stopping")
+        scaling.cancel()
+        with pytest.raises((WorkerLostError, ServiceUnavailableError)):
+            await call
+        await run.scale("Backend", 1)
+        assert await run.client(Backend).echo("x") == "x"
+
+
+async def test_scale_up_that_is_given_up_leaves_the_service_as_it_was(
+    engine: SubprocessEngine, heard: list[ServiceEvent]
+) -> None:
+    """What was being started is gone."""
+    async with run_workers(bind(collect(Backend), heard), engine, provider="test") as run:
+        scaling = asyncio.ensure_future(run.scale("Backend", 3))
+        await until(heard, "spawned", times=2)
+        scaling.cancel()
+        await asyncio.wait({scaling})
+        assert len((await run.status()).services[0].workers) == 1
+        await run.scale("Backend", 2)
+        assert len((await run.status()).services[0].workers) == 2
+
+
 async def test_deaths_past_the_limit_are_told_as_degraded(
     engine: SubprocessEngine, heard: list[ServiceEvent], tmp_path: Path
 ) -> None:
