@@ -6,10 +6,10 @@ Little is imported here, since a worker is on the line before it imports anythin
 
 from __future__ import annotations
 
+import _thread
 import os
 import select
 import signal
-import threading
 from typing import TYPE_CHECKING, Final, NoReturn
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def hold_life_line(channel: socket.socket) -> None:
         return
     line = select.poll()
     line.register(os.dup(channel.fileno()), 0)  # asks for nothing: what the supervisor says wakes nobody
-    threading.Thread(target=_end_on_hang_up, args=(line,), name="life-line", daemon=True).start()
+    _thread.start_new_thread(_end_on_hang_up, (line,))  # one line in a traceback of all threads, not five
 
 
 def _end_on_hang_up(line: select.poll) -> None:

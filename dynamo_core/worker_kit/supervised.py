@@ -90,7 +90,9 @@ def serve_worker(service_cls: type | None = None) -> NoReturn:
     sys.exit(run_supervised(int(descriptor), service_cls))
 
 
-def run_supervised(channel_fd: int, service_cls: type | None = None) -> int:
+def run_supervised(
+    channel_fd: int, service_cls: type | None = None, *, dies_with_parent: bool = False
+) -> int:
     """Serve what the supervisor says until it tells this process to stop.
 
     A worker that fails to start writes its traceback to standard error and ends the process.
@@ -98,6 +100,7 @@ def run_supervised(channel_fd: int, service_cls: type | None = None) -> int:
     Args:
         channel_fd: Descriptor of the socket that the supervisor inherited to this process.
         service_cls: What to serve; None imports the class that the supervisor names.
+        dies_with_parent: Whether the kernel ends the process with its supervisor; else a thread looks out for that.
 
     Returns:
         The exit status.
@@ -108,7 +111,8 @@ def run_supervised(channel_fd: int, service_cls: type | None = None) -> int:
     prepare_process(bootstrap.log_level)
     if bootstrap.config.get("hardening"):
         harden_process()
-    hold_life_line(channel)
+    if not dies_with_parent:
+        hold_life_line(channel)
     os.environ.update(bootstrap.secrets)  # of this process: what was passed on exec can be read by others
     if service_cls is None:
         sys.path[:] = bootstrap.sys_path

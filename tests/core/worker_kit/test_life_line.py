@@ -12,7 +12,7 @@ import pytest
 from dynamo_core.transport import encode_membership
 from dynamo_core.worker_kit.life_line import EXIT_LOST_SUPERVISOR
 
-from ...workers_for_tests import IMPORTING, SERVICE, SLEEPS, SPINS, worker_of
+from .workers_for_tests import IMPORTING, SERVICE, SLEEPS, SPINS, worker_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems tell the event loop only")
 

@@ -16,7 +16,6 @@ from dynamo_bentoml.orders import WorkerOrders, read_orders
 from dynamo_core.errors import EXIT_OK
 from dynamo_core.worker_kit.bootstrap import Bootstrap, read_bootstrap
 from dynamo_core.worker_kit.hardening import harden_process
-from dynamo_core.worker_kit.life_line import hold_life_line
 from dynamo_core.worker_kit.supervised import fail, load_definitions, prepare_process, run_loop
 
 if TYPE_CHECKING:
@@ -40,7 +39,6 @@ def run_worker(channel_fd: int) -> NoReturn:
     os.environ.update(bootstrap.secrets)  # of this process: what was passed on exec can be read by others
     if bootstrap.config.get("hardening"):
         harden_process()
-    hold_life_line(channel)
     sys.path[:] = bootstrap.sys_path
     try:
         assignment = _make_assignment(channel, bootstrap, orders)

@@ -22,7 +22,7 @@ def main(arguments: list[str]) -> int:
         with without_collection():
             from dynamo_core.worker_kit.supervised import run_supervised
 
-        return run_supervised(int(channel[0].removeprefix(CHANNEL_OPTION)))
+        return run_supervised(int(channel[0].removeprefix(CHANNEL_OPTION)), dies_with_parent=True)
     from dynamo_circus.worker.alone import run_alone  # by hand only
 
     return run_alone(arguments)

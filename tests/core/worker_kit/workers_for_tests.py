@@ -14,8 +14,6 @@ from pathlib import Path
 from dynamo_core import environment
 from dynamo_core.worker_kit.bootstrap import Bootstrap
 
-BUILT_IN = "dynamo_core.worker_kit"
-
 SERVICE = """
 import time
 from dynamo_core import async_on_start, service
@@ -41,9 +39,7 @@ class Worker:
         process: The worker.
     """
 
-    def __init__(
-        self, folder: Path, source: str, module: str, said: bytes, *, is_shut: bool, leads: bool
-    ) -> None:
+    def __init__(self, folder: Path, source: str, said: bytes, *, is_shut: bool, leads: bool) -> None:
         (folder / "users.py").write_text(source)
         self.channel, theirs = socket.socketpair()
         if is_shut:  # as a supervisor does that wants to hear nothing
@@ -53,7 +49,7 @@ class Worker:
             listener.bind(str(folder / "slot"))
             listener.listen()
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", module, f"--channel={theirs.fileno()}"],
+                [sys.executable, "-P", "-m", "dynamo_core.worker_kit"],
                 env={**os.environ, environment.WORKER_FD: str(theirs.fileno())},
                 pass_fds=(theirs.fileno(), listener.fileno()),
                 stdin=subprocess.PIPE,
@@ -93,7 +89,7 @@ class Worker:
 
 @contextlib.contextmanager
 def worker_of(
-    source: str, *, module: str = BUILT_IN, said: bytes = b"", is_shut: bool = False, leads_group: bool = True
+    source: str, *, said: bytes = b"", is_shut: bool = False, leads_group: bool = True
 ) -> Iterator[Worker]:
     """A worker of *source*.
 
@@ -105,7 +101,7 @@ def worker_of(
         leads_group: Whether it leads a process group.
     """
     with tempfile.TemporaryDirectory(prefix="wk-", dir="/tmp") as folder:
-        worker = Worker(Path(folder), source, module, said, is_shut=is_shut, leads=leads_group)
+        worker = Worker(Path(folder), source, said, is_shut=is_shut, leads=leads_group)
         try:
             yield worker
         finally:
