@@ -95,7 +95,6 @@ def worker_of(
 
     Args:
         source: The user's module.
-        module: The worker's own program.
         said: What the supervisor says after the bootstrap.
         is_shut: Whether the worker can only read from its supervisor.
         leads_group: Whether it leads a process group.
