@@ -87,6 +87,29 @@ async def test_devices_are_given_back_once_their_worker_has_ended() -> None:
         assert crew.devices.lease(("B", 0), 1).devices == ("1",)
 
 
+async def test_devices_wait_for_a_predecessor_that_is_still_leaving() -> None:
+    """A restart was given up when the new worker had taken over, and the slot is taken away after that."""
+    async with running_crew() as crew:
+        crew.devices = DevicePool(["0"])
+        watcher = crew.add("A", IGNORE_TERM)
+        crew.devices.lease(("A", 0), 1)
+        await crew.arbiter.start()
+        await until(lambda: crew.lines.count("A/0 | deaf") == 1, "it does not heed SIGTERM")
+        old = watcher.slots[0].process
+        assert old is not None
+        crew.scripts["A"] = SLEEP
+        restarting = crew.tasks.create_task(restart(watcher))
+        await until(lambda: old.told_at is not None, "its successor has taken over")
+        restarting.cancel()
+        leaving = crew.tasks.create_task(scale(watcher, 0))
+        await until(lambda: len(watcher.processes) == 1, "the successor has ended")
+        with pytest.raises(TooFewDevicesError):
+            crew.devices.lease(("B", 0), 1)
+        watcher.hurry(0.0)
+        await leaving
+        assert crew.devices.lease(("B", 0), 1).devices == ("0",)
+
+
 async def test_slot_whose_device_is_taken_stays_given_up() -> None:
     """Who asks for it is told who holds what; other services are looked after as before."""
     async with running_crew() as crew:

@@ -84,9 +84,8 @@ async def _shrink(watcher: Watcher, workers: int) -> None:
 
 
 async def _see_off(watcher: Watcher, removed: Sequence[Slot]) -> None:
-    workers = [
-        each for slot in reversed(removed) for each in (slot.process, slot.incoming) if each is not None
-    ]
+    places = {id(slot) for slot in removed}  # also those whose successor has taken their place already
+    workers = [process for process in watcher.processes.values() if id(process.place) in places]
     await asyncio.gather(*map(watcher.kill_process, workers))
     for slot in removed:
         watcher.crew.give_back_devices(watcher.service, slot.index)
