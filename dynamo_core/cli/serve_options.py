@@ -120,11 +120,19 @@ def _convert(target: DeploymentTarget, name: str, text: str) -> object:
     """A value as the field of that name wants it; the text itself where that does not say."""
     import msgspec  # only where there are such options
 
+    if name not in {field.name for field in attrs.fields(target.options_type)}:
+        return text  # told by who reads the options
     try:
         wanted = typing.get_type_hints(target.options_type)[name]
-        msgspec.json.Decoder(wanted)  # refuses types that msgspec does not know
-    except (KeyError, NameError, TypeError):
-        return text  # an unknown name is told by who reads the options
+    except NameError as exc:
+        raise ConfigError(
+            f"option {name} of provider {target.name!r} cannot be read: {target.options_type.__qualname__} has a type "
+            f"{exc.name!r} that its module does not import at run time, which is a mistake of the provider's"
+        ) from exc
+    try:
+        msgspec.json.Decoder(wanted)
+    except TypeError:  # of a type that msgspec does not know
+        return text
     try:
         return msgspec.convert(text, wanted, strict=False)
     except msgspec.ValidationError as exc:

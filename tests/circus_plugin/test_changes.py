@@ -183,6 +183,75 @@ async def test_restart_that_is_given_up_leaves_no_successor() -> None:
         assert slot.is_ready
 
 
+async def test_new_slot_that_fails_fails_the_scale_up_and_nothing_else() -> None:
+    """It is told at once, whatever its neighbour does, and no policy is applied to what is only being tried."""
+    async with running_crew() as crew:
+        watcher = crew.add("A", SLEEP, max_failures=1, on_failure="stop-graph")
+        await crew.arbiter.start()
+        crew.scripts["A"] = (
+            f"import os\nif os.environ['DYNAMO_WORKER_ID'].startswith('run/A/2'): os._exit(4)\n{SLEEP}"
+        )
+        crew.ready_on_spawn = False
+        with pytest.raises(ServiceFailedError, match=r"A/2 failed: exited with status 4"):
+            await scale(watcher, 3)
+        assert [slot.is_ready for slot in watcher.slots] == [True]
+        assert (crew.count("limit"), crew.count("restarting")) == (0, 0)
+
+
+async def test_worker_that_dies_while_its_successor_starts_is_no_failure_yet() -> None:
+    """The successor decides: once it is ready, the slot is as whole as any."""
+    async with running_crew() as crew:
+        watcher = crew.add("A", SLEEP, max_failures=1, on_failure="isolate")
+        await crew.arbiter.start()
+        crew.ready_on_spawn = False
+        slot = watcher.slots[0]
+        old = slot.process
+        assert old is not None
+        restarting = crew.tasks.create_task(restart(watcher))
+        await until(lambda: slot.incoming is not None, "the successor is spawned")
+        os.kill(old.pid, signal.SIGKILL)
+        await old.ended.wait()
+        assert not slot.is_given_up
+        assert slot.incoming is not None
+        watcher.notified(slot.incoming, {"READY": "1"})
+        await restarting
+        assert (slot.is_ready, slot.takes_calls, crew.count("limit")) == (True, True, 0)
+
+
+async def test_worker_that_dies_before_its_successor_fails_counts_then() -> None:
+    """Both are gone, and the service's policy is applied."""
+    async with running_crew() as crew:
+        watcher = crew.add("A", SLEEP, max_failures=1, on_failure="isolate", stable_time_s=60)
+        await crew.arbiter.start()
+        crew.ready_on_spawn = False
+        slot = watcher.slots[0]
+        old = slot.process
+        assert old is not None
+        restarting = asyncio.ensure_future(restart(watcher))
+        await until(lambda: slot.incoming is not None, "the successor is spawned")
+        os.kill(old.pid, signal.SIGKILL)
+        await old.ended.wait()
+        assert slot.incoming is not None
+        os.kill(slot.incoming.pid, signal.SIGKILL)
+        with pytest.raises(ServiceFailedError):
+            await restarting
+        assert slot.is_given_up
+        assert crew.count("limit") == 1
+
+
+async def test_nothing_begins_again_while_the_run_is_being_stopped() -> None:
+    """Whoever waits for a service to be stopped waits for something that comes."""
+    async with running_crew() as crew:
+        watcher = crew.add("A", SLEEP)
+        await crew.arbiter.start()
+        crew.is_stopping = True
+        await watcher._stop()
+        for change in (restart(watcher), scale(watcher, 1), scale(watcher, 2)):
+            with pytest.raises(ServiceFailedError, match="is being stopped"):
+                await change
+        assert watcher.stopped.is_set()
+
+
 async def test_restart_keeps_a_ready_worker_at_all_times() -> None:
     """Each old worker is told to stop only once its successor is ready, in the same slot."""
     async with running_crew() as crew:

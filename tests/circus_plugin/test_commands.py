@@ -31,8 +31,21 @@ class _Supervisor:
         self.stop_requested = asyncio.Event()
         self.changed = Pulse()
         self.devices = SimpleNamespace()
+        self.said: list[str] = []
 
-    def say(self, service: str, what: str, reason: str | None) -> None: ...
+    def say(self, service: str, what: str, reason: str | None) -> None:
+        self.said.append(what)
+
+
+@pytest.mark.parametrize("verb", ["scale", "restart"])
+async def test_nothing_is_changed_any_more_once_the_run_is_being_stopped(verb: str) -> None:
+    """Not even begun: a service that was stopped must stay so."""
+    supervisor: Any = _Supervisor()
+    supervisor.stop_requested.set()
+    arguments: dict[str, tuple[Any, ...]] = {"scale": ("Busy", 3, None), "restart": ("Busy", None)}
+    with pytest.raises(DynamoError, match="is being stopped"):
+        await getattr(RunCommands(supervisor), verb)(*arguments[verb])
+    assert not supervisor.said
 
 
 @pytest.mark.parametrize("verb", ["scale", "restart", "wait_ready"])

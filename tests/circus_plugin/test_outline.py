@@ -71,3 +71,10 @@ def test_plan_shows_devices(graphs: Path, monkeypatch: pytest.MonkeyPatch) -> No
         {"CUDA_VISIBLE_DEVICES": "1"},
         {"CUDA_VISIBLE_DEVICES": "3"},
     ]
+
+
+def test_devices_can_be_listed_on_the_command_line(graphs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing else knows them."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    outline = plan(f"{graphs}/devices.py:Trainer", "-o", 'devices=["4", "6"]')
+    assert [each["devices"] for each in outline["processes"]] == [["4"], ["6"]]

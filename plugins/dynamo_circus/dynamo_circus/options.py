@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping  # 'dynamo serve -o' reads the annotations
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 import attrs
 from attrs.validators import ge, gt, in_, instance_of
 
 from dynamo_core.logs.settings import DEFAULT_KEEP, DEFAULT_MAX_BYTES, LOWEST_LIMIT
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 
 def _texts(values: Iterable[object] | None) -> tuple[str, ...] | None:

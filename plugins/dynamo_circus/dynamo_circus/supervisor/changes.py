@@ -52,6 +52,8 @@ async def _grow(watcher: Watcher, workers: int) -> None:
     except BaseException:
         await asyncio.shield(_shrink(watcher, before))
         raise
+    for slot in added:
+        slot.is_on_trial = False
 
 
 def _open_slots(watcher: Watcher, numbers: Iterable[int]) -> list[Slot]:
@@ -62,9 +64,15 @@ def _open_slots(watcher: Watcher, numbers: Iterable[int]) -> list[Slot]:
         for number in numbers:
             crew.take_devices(service, number)
             undo.callback(crew.give_back_devices, service, number)
-            found = crew.open_slot(service, number)
+            try:
+                found = crew.open_slot(service, number)
+            except OSError as error:
+                cause = f"gets no more slots: {error.strerror or error}"
+                raise ServiceFailedError(watcher.name, cause, slot=number) from error
             undo.callback(crew.close_slot, found)
-            opened.append(watcher.make_slot(found))
+            slot = watcher.make_slot(found)
+            slot.is_on_trial = True
+            opened.append(slot)
         undo.pop_all()
     return opened
 
@@ -113,6 +121,7 @@ async def _bring_back(watcher: Watcher) -> list[Slot]:
         await watcher.stopped.wait()
     slots = [slot for slot in watcher.slots if slot.is_given_up or watcher.is_stopped()]
     if slots or watcher.is_stopped():
+        _refuse_stopping(watcher)
         _take_devices(watcher, slots)
         for slot in slots:
             slot.forgive()
@@ -138,21 +147,35 @@ async def _fill(watcher: Watcher, slots: Sequence[Slot]) -> None:
     Raises:
         ServiceFailedError: A worker did not start.
     """
-    limit_s = watcher.service.config.supervision.startup_timeout_s
+    _refuse_stopping(watcher)
     for slot in slots:
         if slot.process is None:
             slot.filled.clear()
     watcher.manage()
-    for slot in slots:
-        try:
-            async with asyncio.timeout(limit_s):
-                await slot.filled.wait()
-        except TimeoutError:
-            cause = f"could not begin within {limit_s:g} s: too many other workers were beginning"
-            raise ServiceFailedError(watcher.name, cause, slot=slot.index) from None
-        if slot.process is None:
-            raise ServiceFailedError(watcher.name, slot.last_end, slot=slot.index, last_lines=slot.last_lines)
-        await _wait_ready(watcher, slot.process)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for slot in slots:
+                tasks.create_task(_wait_filled(watcher, slot), name=f"{watcher.name}/{slot.index}")
+    except* ServiceFailedError as failures:
+        raise failures.exceptions[0] from None
+
+
+async def _wait_filled(watcher: Watcher, slot: Slot) -> None:
+    limit_s = watcher.service.config.supervision.startup_timeout_s
+    try:
+        async with asyncio.timeout(limit_s):
+            await slot.filled.wait()
+    except TimeoutError:
+        cause = f"could not begin within {limit_s:g} s: too many other workers were beginning"
+        raise ServiceFailedError(watcher.name, cause, slot=slot.index) from None
+    if slot.process is None:
+        raise ServiceFailedError(watcher.name, slot.last_end, slot=slot.index, last_lines=slot.last_lines)
+    await _wait_ready(watcher, slot.process)
+
+
+def _refuse_stopping(watcher: Watcher) -> None:
+    if watcher.crew.is_stopping:
+        raise ServiceFailedError(watcher.name, "it is being stopped, as the whole run is")
 
 
 async def _replace(watcher: Watcher, slot: Slot) -> None:
@@ -162,8 +185,9 @@ async def _replace(watcher: Watcher, slot: Slot) -> None:
         watcher.crew.members_changed(watcher)  # callers may wait again
         await _fill(watcher, [slot])
         return
+    _refuse_stopping(watcher)
     if not watcher.is_active():
-        raise ServiceFailedError(watcher.name, watcher.stop_reason or "is being stopped", slot=slot.index)
+        raise ServiceFailedError(watcher.name, watcher.stop_reason or "it is being stopped", slot=slot.index)
     try:
         new = watcher.spawn_into(slot)
     except (OSError, ValueError) as error:

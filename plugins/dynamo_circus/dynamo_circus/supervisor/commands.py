@@ -53,9 +53,8 @@ class RunCommands:
             ServiceFailedError: A new worker did not start; the service is as it was.
             DynamoError: The run is being stopped.
         """
-        watcher = self._watcher(service)
-        self._supervisor.say(service, f"scaled to {workers} worker{'' if workers == 1 else 's'}", reason)
-        await self._unless_stopped(f"{service} is not scaled", changes.scale(watcher, workers))
+        what = f"scaled to {workers} worker{'' if workers == 1 else 's'}"
+        await self._change(service, what, changes.scale(self._watcher(service), workers), reason)
 
     async def restart(self, service: str, reason: str | None, /) -> None:
         """Replace a service's workers one after another.
@@ -65,9 +64,8 @@ class RunCommands:
             ServiceFailedError: A new worker did not start; the old one goes on.
             DynamoError: The run is being stopped.
         """
-        watcher = self._watcher(service)
-        self._supervisor.say(service, "restarted, one worker after another", reason)
-        await self._unless_stopped(f"{service} is not restarted", changes.restart(watcher))
+        what = "restarted, one worker after another"
+        await self._change(service, what, changes.restart(self._watcher(service)), reason)
 
     async def stop(self, reason: str | None, /) -> None:
         """Ask the run to stop; returns at once."""
@@ -85,8 +83,30 @@ class RunCommands:
             async for line in lines:
                 yield line
 
+    async def _change(
+        self, service: str, what: str, work: Coroutine[Any, Any, None], reason: str | None
+    ) -> None:
+        """Change a service, and let everybody know of it, and of its failure."""
+        otherwise = f"{service} is not {what.split(maxsplit=1)[0]}"
+        self._refuse_stopped(otherwise, work)
+        self._supervisor.say(service, what, reason)
+        try:
+            await self._unless_stopped(otherwise, work)
+        except asyncio.CancelledError:
+            self._supervisor.say(service, f"not {what}: whoever asked has gone", None)
+            raise
+        except DynamoError as error:
+            self._supervisor.say(service, f"not {what}: {str(error).splitlines()[0]}", None)
+            raise
+
+    def _refuse_stopped(self, otherwise: str, work: Coroutine[Any, Any, None]) -> None:
+        if self._supervisor.stop_requested.is_set():
+            work.close()
+            raise DynamoError(f"{otherwise}: the run is being stopped")
+
     async def _unless_stopped(self, otherwise: str, work: Coroutine[Any, Any, None]) -> None:
         """Do *work*, and end it when the run is being stopped: it might wait for what will never come."""
+        self._refuse_stopped(otherwise, work)
         doing = asyncio.ensure_future(work)
         stopping = asyncio.ensure_future(self._supervisor.stop_requested.wait())
         try:

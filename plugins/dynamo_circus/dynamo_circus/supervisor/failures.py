@@ -94,9 +94,8 @@ class FailureAccount:
         return DeathVerdict(delay_s=delay_s, limit=limit)
 
     def forget(self) -> None:
-        """Start anew: the slot was restarted on request."""
+        """Start anew: the slot was restarted on request. How long its worker has been ready still counts."""
         self.failures = 0
-        self._ready_since = None
         self._restarts.clear()
 
     def _reached_limit(self) -> str | None:

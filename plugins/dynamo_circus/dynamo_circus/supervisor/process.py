@@ -182,6 +182,10 @@ class Process(_Process):  # type: ignore[misc]  # circus has no types
         """How it ended, in words."""
         if self.verdict is not None:
             return self.verdict
+        if self.was_late:
+            return "did not stop in time and was killed"
+        if self.told_at is not None and self.exit_status in {0, -signal.SIGTERM}:
+            return "was stopped"
         return describe_end(self.exit_status, was_ready=self.is_ready)
 
     __hash__ = object.__hash__

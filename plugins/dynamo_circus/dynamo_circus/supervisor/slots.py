@@ -27,6 +27,7 @@ class Slot:
         incoming: The worker that is to take its place once it is ready; None but during a restart on request.
         generation: How many workers it has had.
         has_been_ready: Whether any of them became ready.
+        is_on_trial: Whether it is only being added: it gets one worker, and no policy follows from that one's end.
         next_spawn_at: Earliest time for the next worker, on ``time.monotonic()``'s clock.
         is_given_up: Whether it gets no further worker.
         limit: The limit its failures have reached, in words; None while within them.
@@ -42,6 +43,7 @@ class Slot:
     incoming: Process | None = None
     generation: int = 0
     has_been_ready: bool = False
+    is_on_trial: bool = False
     next_spawn_at: float = 0.0
     is_given_up: bool = False
     limit: str | None = None

@@ -67,6 +67,7 @@ class Supervisor(RunCrew):
         self.started_at = time.time()
         self._environ = environ
         self._signals = 0
+        self._is_killed = asyncio.Event()
 
     # --- the run -------------------------------------------------------------------------------------------
 
@@ -113,6 +114,18 @@ class Supervisor(RunCrew):
         if self.stop_shares is None:  # else it is in a hurry already
             self.stop_shares = self._split_stop_time()
         self.note_change()
+        stopping = asyncio.ensure_future(self._stop_in_order())
+        killed = asyncio.ensure_future(self._is_killed.wait())
+        try:
+            await asyncio.wait({stopping, killed}, return_when=asyncio.FIRST_COMPLETED)
+            if stopping.done():
+                stopping.result()
+        finally:
+            stopping.cancel()
+            killed.cancel()
+            await asyncio.wait({stopping, killed})
+
+    async def _stop_in_order(self) -> None:
         async with asyncio.TaskGroup() as stopping:
             for watcher in self.watchers:
                 stopping.create_task(
@@ -241,6 +254,7 @@ class Supervisor(RunCrew):
             if self._signals == 3:
                 logger.warning("%s a third time: workers are killed", name)
             self.request_stop(name)
+            self._is_killed.set()
             for watcher in self.watchers:
                 watcher.kill_all()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import math
 import signal
 import time
 from typing import TYPE_CHECKING, Final
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TIMER_SLACK_S: Final = 0.005
+STOPPED: Final = "it was stopped"
 ABORT_GRACE_S: Final = 0.3
 """For a worker that is told to abort to write where it was."""
 
@@ -118,8 +120,11 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
         self.begin()
 
     def begin(self) -> None:
-        """Begin to look after the slots, also after they were stopped; their workers are spawned at once."""
-        if self.is_active():
+        """Begin to look after the slots, also after they were stopped; their workers are spawned at once.
+
+        Nothing happens while the run is being stopped.
+        """
+        if self.is_active() or self.crew.is_stopping:
             return
         self._status = "active"
         self.stop_reason = ""
@@ -284,14 +289,23 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
         self.crew.ended(self, slot, process)
         if slot.process is process:
             slot.process = None
-            slot.last_end = process.describe_end()
+            slot.last_end = self._describe_end(process)
             slot.last_lines = process.output.last_lines
-            if not process.stopping:
+            if not process.stopping and slot.incoming is None:  # else what comes next decides
                 self._account_death(slot, slot.last_end)
-        elif slot.incoming is process:  # it could not take its predecessor's place, which may have ended too
+        elif slot.incoming is process:  # it could not take its predecessor's place
             slot.incoming = None
+            if slot.process is None and not process.stopping:
+                self._account_death(slot, process.describe_end())  # its predecessor has ended as well
             self.crew.wake()
         process.ended.set()
+
+    def _describe_end(self, process: Process) -> str:
+        """How a worker ended, in words that can follow its name; why, if it was stopped with its service."""
+        end = process.describe_end()
+        if process.stopping and self.stop_reason.startswith(STOPPED) and not process.was_late:
+            return self.stop_reason.removeprefix("it ")
+        return end
 
     def reap_processes(self) -> None:
         """Nothing to do: the reaper tells each worker's end."""
@@ -300,6 +314,9 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
         verdict = slot.account.record_death(time.monotonic())
         slot.last_end = cause
         if self.crew.is_stopping:
+            return
+        if slot.is_on_trial:
+            slot.next_spawn_at = math.inf
             return
         if self.crew.is_starting and not slot.has_been_ready:
             slot.is_given_up = True
@@ -360,9 +377,10 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
         return not process.was_late
 
     def hurry(self, grace_s: float) -> None:
-        """Shorten the grace of workers that are being stopped, and of those that will be."""
+        """Shorten the grace of workers that are being stopped, who are told, and of those that will be."""
         self._hurry_to_s = grace_s
         for process in list(self._graces):
+            process.tell_stop_time(grace_s)
             self._set_grace(process, grace_s)
 
     def kill_all(self) -> None:
