@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dynamo_core.cli.console import write, write_json
 from dynamo_core.provider.binding import outline_graph
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dynamo_core.graph import ServiceGraph
     from dynamo_core.provider.target import DeploymentTarget
 
 
-def show_plan(target: DeploymentTarget, graph: ServiceGraph, *, as_json: bool) -> None:
+def show_plan(
+    target: DeploymentTarget, graph: ServiceGraph, *, options: Mapping[str, Any], as_json: bool
+) -> None:
     """Write the plan to standard output.
 
     Raises:
         UnsupportedOperationError: The provider cannot say.
         DynamoError: The graph could not be run, and why.
     """
-    outline = outline_graph(target, graph)
+    outline = outline_graph(target, graph, options=options)
     if as_json:
         write_json(outline.to_data())
         return

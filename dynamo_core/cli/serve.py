@@ -179,7 +179,7 @@ def serve(ctx: click.Context, /, **params: Any) -> int:
         from dynamo_core.cli.plan import show_plan
 
         target.hook_manager(is_strict=request.strict)
-        show_plan(target, graph, as_json=request.as_json)
+        show_plan(target, graph, options=options, as_json=request.as_json)
         return EXIT_OK
     return _run(target, graph, options, request)
 

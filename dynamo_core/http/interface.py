@@ -80,8 +80,8 @@ async def serve_http(
         sockets: Listening stream sockets; they are closed in the end.
         http: Limits and TLS.
         stop: Set by the caller to stop: nothing more is accepted, idle connections close.
-        grace_s: Seconds that requests may then take to finish, or what gives them when it is to stop; what is left is
-            cut off.
+        grace_s: Seconds that requests may then take to finish, or what tells, again and again, how many are left; what
+            has not finished by then is cut off.
 
     Raises:
         ConfigError: The TLS certificate or key cannot be used.

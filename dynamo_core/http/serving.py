@@ -6,6 +6,7 @@ import asyncio
 import functools
 import logging
 import ssl
+import time
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+LOOK_AGAIN_S: Final = 0.05
+"""Between two looks at whether there is less time by now."""
+
 _CANCEL_TIMEOUT_S: Final = 2.0
 
 
@@ -49,10 +53,22 @@ async def serve(
                 application.attach(server.acceptors)
             await stop.wait()
         finally:
-            await server.stop(grace_s() if callable(grace_s) else grace_s)
+            await server.stop(grace_s if callable(grace_s) else _running_down(grace_s))
     finally:
         for listener in sockets:
             listener.close()
+
+
+def _running_down(seconds: float) -> Callable[[], float]:
+    """What is left of *seconds*, from its first call on."""
+    ends: list[float] = []
+
+    def left_s() -> float:
+        if not ends:
+            ends.append(time.monotonic() + seconds)
+        return max(0.0, ends[0] - time.monotonic())
+
+    return left_s
 
 
 def _load_tls(http: HttpConfig) -> ssl.SSLContext | None:
@@ -116,8 +132,9 @@ class _Server:
             await loop.create_server(self._connect, sock=listener, backlog=BACKLOG_CONNECTIONS, **options)
         )
 
-    async def stop(self, grace_s: float) -> None:
-        """Accept nothing more, let requests finish within *grace_s*, cut off the rest, stop the lifespan."""
+    async def stop(self, left_s: Callable[[], float]) -> None:
+        """Accept nothing more, let requests finish while time is left, cut off the rest, stop the lifespan."""
+        began = time.monotonic()
         self._is_stopping = True
         if self._clock is not None:
             self._clock.cancel()
@@ -128,9 +145,12 @@ class _Server:
             server.close()
         for connection in self._connections():
             connection.shutdown()
-        if not await self._wait_closed(grace_s):
+        while not (has_closed := await self._wait_closed(min(LOOK_AGAIN_S, left_s()))) and left_s() > 0:
+            pass
+        if not has_closed:
             left = self._connections()
-            logger.warning("cut off %d connections that did not finish within %g s", len(left), grace_s)
+            waited_s = time.monotonic() - began
+            logger.warning("cut off %d connections that did not finish within %.3g s", len(left), waited_s)
             for connection in left:
                 connection.abort()
             await self._wait_closed(_CANCEL_TIMEOUT_S)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final
 
@@ -65,7 +66,7 @@ class HttpIngress(Ingress):
         self._http = http
         self._stop = asyncio.Event()
         self._serving: asyncio.Task[None] | None = None
-        self._grace_s = 0.0
+        self._deadline = 0.0
 
     async def open(self, host: Host) -> None:
         """Serve, and return once the application has started.
@@ -77,9 +78,8 @@ class HttpIngress(Ingress):
         definition = host.definition
         application = build_application(host, self._http, title=definition.name, app=definition.app)
         watched = _WatchedStart(application)
-        self._grace_s = host.config.supervision.stop_timeout_s
         self._serving = asyncio.get_running_loop().create_task(
-            serve_http(watched, [self._listener], self._http, stop=self._stop, grace_s=lambda: self._grace_s),
+            serve_http(watched, [self._listener], self._http, stop=self._stop, grace_s=self._left_s),
             name=f"http of {host.name}/{host.slot}",
         )
         self._serving.add_done_callback(lambda _: watched.was_decided.set())
@@ -91,8 +91,12 @@ class HttpIngress(Ingress):
 
     def stop_accepting(self, grace_s: float) -> None:
         """Close idle connections; requests under way go on."""
-        self._grace_s = grace_s
-        self._stop.set()
+        if not self._stop.is_set():
+            self._deadline = time.monotonic() + grace_s
+            self._stop.set()
+
+    def _left_s(self) -> float:
+        return max(0.0, self._deadline - time.monotonic())
 
     async def aclose(self) -> None:
         """Wait for requests under way; whoever is left after the service's stop time is cut off."""
@@ -100,7 +104,7 @@ class HttpIngress(Ingress):
         if self._serving is None:
             self._listener.close()
             return
-        await asyncio.wait([self._serving], timeout=self._grace_s + _CUT_OFF_TIMEOUT_S)
+        await asyncio.wait([self._serving], timeout=self._left_s() + _CUT_OFF_TIMEOUT_S)
         if self._serving.cancel():
             logger.warning("HTTP did not end in time")
             await asyncio.wait([self._serving])

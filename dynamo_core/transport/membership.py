@@ -9,6 +9,7 @@ A frame that names no service may tell a worker how long it may take to stop.
 from __future__ import annotations
 
 import struct
+import time
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -73,11 +74,12 @@ class MembershipReader:
     """Reads membership frames out of a byte stream, however it is cut.
 
     Attributes:
-        stop_within_s: Seconds that the worker may take to stop, as it was last told; None while nobody has said.
+        stop_told: Seconds that the worker may take to stop, as it was last told, and when that was on the clock of
+            ``time.monotonic()``; None while nobody has said.
     """
 
     def __init__(self) -> None:
-        self.stop_within_s: float | None = None
+        self.stop_told: tuple[float, float] | None = None
         self._pending = bytearray()
 
     def feed(self, data: bytes | bytearray | memoryview) -> list[tuple[str, tuple[Member, ...], str]]:
@@ -97,7 +99,7 @@ class MembershipReader:
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
                 raise ProtocolError(f"a membership frame cannot be read: {exc}") from exc
             if membership.stop_within_s is not None:
-                self.stop_within_s = membership.stop_within_s
+                self.stop_told = membership.stop_within_s, time.monotonic()
                 continue
             members = tuple(
                 Member(slot=slot, path=path, generation=generation)

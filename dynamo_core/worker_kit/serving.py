@@ -29,21 +29,26 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+LOOK_AGAIN_S: Final = 0.05
+"""Between two looks at whether a worker that is stopping has less time by now."""
+
 LAST_ANSWERS_S: Final = 1.0
 """For what has been answered to reach its callers."""
 
 
 class StopTime:
-    """How long a worker's calls may still take, once it is told to stop.
+    """How long a worker's calls may still take, once it is told to stop; a supervisor may shorten that meanwhile.
 
     Args:
         timeout_s: The service's stop time, in seconds.
-        told_s: Gives the stop time that a supervisor has told the worker, if it has.
+        told: Gives the stop time that a supervisor has told the worker, and when, if it has.
     """
 
-    def __init__(self, timeout_s: float, told_s: Callable[[], float | None] = lambda: None) -> None:
+    def __init__(
+        self, timeout_s: float, told: Callable[[], tuple[float, float] | None] = lambda: None
+    ) -> None:
         self._timeout_s = timeout_s
-        self._told_s = told_s
+        self._told = told
         self._began: float | None = None
 
     def begin(self) -> None:
@@ -53,10 +58,17 @@ class StopTime:
 
     def left_for_calls_s(self) -> float:
         """Seconds in which calls may finish; what is open by then is cancelled, so that there is time for hooks."""
-        told_s = self._told_s()
-        timeout_s = self._timeout_s if told_s is None else told_s
-        passed_s = 0.0 if self._began is None else time.monotonic() - self._began
+        now = time.monotonic()
+        timeout_s, began = self._told() or (self._timeout_s, self._began)
+        passed_s = 0.0 if began is None else now - began
         return max(0.0, timeout_s - time_for_hooks_s(timeout_s) - passed_s)
+
+    async def drain(self, host: Host) -> bool:
+        """Wait for the host's calls for as long as there is time; whether they have finished."""
+        while not await host.drain(min(LOOK_AGAIN_S, self.left_for_calls_s())):
+            if self.left_for_calls_s() <= 0:
+                return False
+        return True
 
 
 class Renewals:
@@ -103,7 +115,8 @@ class WorkerSetup:
         http_listener: The service's HTTP socket; None when it has none.
         peers: What it depends on.
         renewals: Where another listening socket may come in later.
-        stop_within_s: Gives the stop time that a supervisor has told the worker, in seconds; None for the service's.
+        stop_told: Gives the stop time that a supervisor has told the worker, in seconds, and when that was on the clock
+            of ``time.monotonic()``; None for the service's own.
         tell: Hears how the worker is, as sd_notify fields; must not block.
     """
 
@@ -116,7 +129,7 @@ class WorkerSetup:
     http_listener: socket.socket | None = None
     peers: Peers
     renewals: Renewals = attrs.field(factory=Renewals)
-    stop_within_s: Callable[[], float | None] = lambda: None
+    stop_told: Callable[[], tuple[float, float] | None] = lambda: None
     tell: Callable[[Mapping[str, str]], None] = attrs.field(factory=Teller)
 
 
@@ -152,7 +165,7 @@ async def serve(setup: WorkerSetup, stop: asyncio.Event) -> None:
 async def _serve_host(host: Host, setup: WorkerSetup, stop: asyncio.Event) -> None:
     server = ServiceServer(host, run_id=setup.run_id, generation=setup.generation)
     http_stop = asyncio.Event()
-    time_left = StopTime(host.config.supervision.stop_timeout_s, setup.stop_within_s)
+    time_left = StopTime(host.config.supervision.stop_timeout_s, setup.stop_told)
     try:
         async with asyncio.TaskGroup() as tasks:
             try:
@@ -174,7 +187,7 @@ async def _serve_host(host: Host, setup: WorkerSetup, stop: asyncio.Event) -> No
                 server.stop_accepting()
                 server.go_away()
                 http_stop.set()
-            has_finished = await host.drain(time_left.left_for_calls_s())
+            has_finished = await time_left.drain(host)
         if has_finished:
             await server.drain(LAST_ANSWERS_S)
     finally:

@@ -252,7 +252,7 @@ async def _serve(
         http_listener=None if bootstrap.http_fd is None else adopt_socket(bootstrap.http_fd),
         peers=peers,
         renewals=renewals,
-        stop_within_s=line.stop_within_s,
+        stop_told=line.stop_told,
     )
     with line.listening(), contextlib.nullcontext() if reporter is None else reporter.following():
         await serve(setup, stop_on_signals())

@@ -53,9 +53,9 @@ class SupervisorLine:
             loop.remove_reader(self._channel.fileno())
             self._channel.close()
 
-    def stop_within_s(self) -> float | None:
-        """Seconds that the worker may take to stop, as the supervisor has told it; None while it has not."""
-        return self._reader.stop_within_s
+    def stop_told(self) -> tuple[float, float] | None:
+        """Seconds that the worker may take to stop, as the supervisor has told it, and when; None while it has not."""
+        return self._reader.stop_told
 
     def _read(self) -> None:
         try:

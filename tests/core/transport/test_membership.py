@@ -44,7 +44,7 @@ def test_a_length_above_the_limit_is_refused_at_once():
 def test_stop_time_is_told_between_memberships() -> None:
     """It is no membership, and the last one counts."""
     reader = MembershipReader()
-    assert reader.stop_within_s is None
+    assert reader.stop_told is None
     data = (
         encode_membership("A", ())
         + encode_stop_time(2.5)
@@ -52,4 +52,5 @@ def test_stop_time_is_told_between_memberships() -> None:
         + encode_stop_time(1.5)
     )
     assert [service for service, _, _ in reader.feed(data)] == ["A", "B"]
-    assert reader.stop_within_s == 1.5
+    assert reader.stop_told is not None
+    assert reader.stop_told[0] == 1.5

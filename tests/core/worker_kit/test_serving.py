@@ -6,14 +6,17 @@ import asyncio
 import contextlib
 import socket
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TypeVar
 
+import attrs
 import pytest
 
 from dynamo_core import endpoint, on_shutdown, readiness, service
 from dynamo_core.client import make_client
+from dynamo_core.definition import ServiceDefinition
 from dynamo_core.errors import CallCancelledError
 from dynamo_core.inspection import define_service
 from dynamo_core.transport import Member, SlotChannel
@@ -119,12 +122,39 @@ def test_calls_get_most_of_the_stop_time() -> None:
 
 
 def test_what_a_supervisor_tells_goes_before_the_services_own_stop_time() -> None:
-    """It is asked when the worker stops, not before."""
-    told: list[float | None] = [None]
+    """It may come late, and runs from when it came."""
+    told: list[tuple[float, float] | None] = [None]
     time_left = StopTime(100.0, lambda: told[0])
-    assert time_left.left_for_calls_s() == 98.0
-    told[0] = 1.0
-    assert time_left.left_for_calls_s() == 0.75
+    time_left.begin()
+    assert time_left.left_for_calls_s() > 90
+    told[0] = (4.0, time.monotonic() - 1.0)
+    assert time_left.left_for_calls_s() == pytest.approx(2.0, abs=0.5)
+    told[0] = (1.0, time.monotonic() - 1.0)
+    assert time_left.left_for_calls_s() == 0.0
+
+
+async def test_a_stop_that_is_hurried_cancels_calls_in_time_for_shutdown_hooks() -> None:
+    """However long the service's own stop time is."""
+    stop = asyncio.Event()
+    told: list[tuple[float, float] | None] = [None]
+    async with calling(Endless) as (client, setup), asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+        hurried = attrs.evolve(setup, stop_told=lambda: told[0], definition=patient(setup.definition))
+        tasks.create_task(serve(hurried, stop))
+        called = asyncio.create_task(client.wait())
+        while "waits" not in TOLD:
+            await asyncio.sleep(0.001)
+        stop.set()
+        await asyncio.sleep(0)
+        told[0] = (0.2, time.monotonic())
+        with pytest.raises(CallCancelledError):
+            await called
+    assert TOLD == ["ready", "waits", "cancelled", "ended"]
+
+
+def patient(definition: ServiceDefinition) -> ServiceDefinition:
+    """With a stop time that no test waits for."""
+    supervision = attrs.evolve(definition.config.supervision, stop_timeout_s=3600.0)
+    return attrs.evolve(definition, config=attrs.evolve(definition.config, supervision=supervision))
 
 
 def test_the_stop_time_is_one_for_all_that_finishes() -> None:

@@ -114,7 +114,7 @@ class Worker:
         server = ServiceServer(host, run_id=bootstrap.run_id, generation=bootstrap.generation)
         listener = adopt_socket(bootstrap.listen_fd)
         http_stop = asyncio.Event()
-        time_left = StopTime(host.config.supervision.stop_timeout_s, self._line.stop_within_s)
+        time_left = StopTime(host.config.supervision.stop_timeout_s, self._line.stop_told)
         try:
             async with asyncio.TaskGroup() as tasks:
                 try:
@@ -144,7 +144,7 @@ class Worker:
                     server.go_away()
                     http_stop.set()
                     self._tell({"STOPPING": "1"})
-                has_finished = await host.drain(time_left.left_for_calls_s())
+                has_finished = await time_left.drain(host)
             if has_finished:
                 await server.drain(LAST_ANSWERS_S)
         finally:
