@@ -93,10 +93,10 @@ class RunCommands:
         try:
             await self._unless_stopped(otherwise, work)
         except asyncio.CancelledError:
-            self._supervisor.say(service, f"not {what}: whoever asked has gone", None)
+            self._supervisor.say(service, f"not {verb} to the end: whoever asked has gone", None)
             raise
         except DynamoError as error:
-            self._supervisor.say(service, f"not {what}: {str(error).splitlines()[0]}", None)
+            self._supervisor.say(service, f"not {verb}: {str(error).splitlines()[0]}", None)
             raise
 
     def _refuse_stopped(self, otherwise: str, work: Coroutine[Any, Any, None]) -> None:
