@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from dynamo_circus.supervisor import changes
 from dynamo_circus.supervisor.commands import RunCommands
 from dynamo_circus.supervisor.pulse import Pulse
-from dynamo_core.errors import DynamoError
+from dynamo_core.errors import DynamoError, ServiceFailedError
 
 
 class _BusyWatcher:
@@ -46,6 +47,30 @@ async def test_nothing_is_changed_any_more_once_the_run_is_being_stopped(verb: s
     with pytest.raises(DynamoError, match="is being stopped"):
         await getattr(RunCommands(supervisor), verb)(*arguments[verb])
     assert not supervisor.said
+
+
+async def test_outcome_of_a_change_is_told_to_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not only to who asked for it."""
+    supervisor: Any = _Supervisor()
+
+    async def fail(*_: object) -> None:
+        raise ServiceFailedError("Busy", "exited with status 4", slot=2)
+
+    monkeypatch.setattr(changes, "scale", fail)
+    with pytest.raises(ServiceFailedError):
+        await RunCommands(supervisor).scale("Busy", 3, None)
+    async with supervisor.watchers[0].changes:
+        monkeypatch.undo()
+        waiting = asyncio.create_task(RunCommands(supervisor).restart("Busy", None))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait({waiting})
+    assert supervisor.said == [
+        "scaled to 3 workers",
+        "not scaled: service Busy/2 failed: exited with status 4",
+        "restarted, one worker after another",
+        "not restarted to the end: whoever asked has gone",
+    ]
 
 
 @pytest.mark.parametrize("verb", ["scale", "restart", "wait_ready"])
