@@ -94,7 +94,14 @@ async def _shrink(watcher: Watcher, workers: int) -> None:
 async def _see_off(watcher: Watcher, removed: Sequence[Slot]) -> None:
     places = {id(slot) for slot in removed}  # also those whose successor has taken their place already
     workers = [process for process in watcher.processes.values() if id(process.place) in places]
-    await asyncio.gather(*map(watcher.kill_process, workers))
+    # What was only being added, and is not ready, has nothing to finish.
+    graces = [0.0 if each.place.is_on_trial and not each.is_ready else None for each in workers]
+    await asyncio.gather(
+        *(
+            watcher.kill_process(process, graceful_timeout=grace_s)
+            for process, grace_s in zip(workers, graces, strict=True)
+        )
+    )
     for slot in removed:
         watcher.crew.give_back_devices(watcher.service, slot.index)
 

@@ -87,7 +87,7 @@ class RunCommands:
         self, service: str, what: str, work: Coroutine[Any, Any, None], reason: str | None
     ) -> None:
         """Change a service, and let everybody know of it, and of its failure."""
-        verb = what.split(maxsplit=1)[0]
+        verb = what.split(maxsplit=1)[0].rstrip(",")
         otherwise = f"{service} is not {verb}"
         self._refuse_stopped(otherwise, work)
         self._supervisor.say(service, what, reason)
