@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from dynamo_core.cli.completing import complete_run
-from dynamo_core.errors import CallError, DynamoError
+from dynamo_core.errors import CallError, DynamoError, RemoteCallError
 
 if TYPE_CHECKING:
     from dynamo_core.control import FoundRun
@@ -67,5 +67,10 @@ def ask_run(
         raise SilentRunError(run, "it is not there")
     try:
         return asyncio.run(talk())
+    except RemoteCallError as exc:
+        raise DynamoError(
+            f"run {run.run_id} failed at that: {exc.type_name}: {exc.message}; "
+            "what its supervisor wrote has the traceback"
+        ) from exc
     except CallError as exc:
         raise SilentRunError(run, str(exc)) from exc

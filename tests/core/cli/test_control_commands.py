@@ -61,6 +61,18 @@ def test_unknown_service_is_told_with_the_nearest(
     )
 
 
+def test_fault_of_the_supervisor_is_not_taken_for_silence(
+    served: ServedRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It has answered; what it wrote says more."""
+    served.run.failure = OSError(24, "Too many open files")
+    assert run(["scale", "Backend", "3"]) != 0
+    assert capsys.readouterr().err.startswith(
+        f"error: run {served.directory.run_id} failed at that: OSError: [Errno 24] Too many open files; "
+        "what its supervisor wrote has the traceback"
+    )
+
+
 def test_failed_change_has_the_last_lines_and_the_code_of_its_error(
     served: ServedRun, capsys: pytest.CaptureFixture[str]
 ) -> None:
