@@ -198,6 +198,28 @@ async def test_new_slot_that_fails_fails_the_scale_up_and_nothing_else() -> None
         assert (crew.count("limit"), crew.count("restarting")) == (0, 0)
 
 
+async def test_new_worker_that_dies_while_its_neighbour_starts_is_replaced() -> None:
+    """It was ready once: its slot is looked after as any."""
+    async with running_crew() as crew:
+        watcher = crew.add("A", SLEEP)
+        await crew.arbiter.start()
+        crew.ready_on_spawn = False
+        scaling = crew.tasks.create_task(scale(watcher, 3))
+        await until(lambda: crew.count("spawned") == 3, "both are spawned")
+        first, second = (slot.process for slot in watcher.slots[1:])
+        assert first is not None
+        assert second is not None
+        watcher.notified(first, {"READY": "1"})
+        os.kill(first.pid, signal.SIGKILL)
+        await until(lambda: crew.count("spawned") == 4, "it is replaced")
+        replacement = watcher.slots[1].process
+        assert replacement is not None
+        watcher.notified(replacement, {"READY": "1"})
+        watcher.notified(second, {"READY": "1"})
+        await scaling
+        assert [slot.is_ready for slot in watcher.slots] == [True] * 3
+
+
 async def test_worker_that_dies_while_its_successor_starts_is_no_failure_yet() -> None:
     """The successor decides: once it is ready, the slot is as whole as any."""
     async with running_crew() as crew:

@@ -27,7 +27,7 @@ class Slot:
         incoming: The worker that is to take its place once it is ready; None but during a restart on request.
         generation: How many workers it has had.
         has_been_ready: Whether any of them became ready.
-        is_on_trial: Whether it is only being added: it gets one worker, and no policy follows from that one's end.
+        is_on_trial: Whether it is only being added: if its first worker fails, it gets no other, and no policy follows.
         next_spawn_at: Earliest time for the next worker, on ``time.monotonic()``'s clock.
         is_given_up: Whether it gets no further worker.
         limit: The limit its failures have reached, in words; None while within them.

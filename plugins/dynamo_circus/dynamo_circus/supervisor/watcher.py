@@ -315,7 +315,7 @@ class Watcher(_Watcher):  # type: ignore[misc]  # circus has no types
         slot.last_end = cause
         if self.crew.is_stopping:
             return
-        if slot.is_on_trial:
+        if slot.is_on_trial and not slot.has_been_ready:
             slot.next_spawn_at = math.inf
             return
         if self.crew.is_starting and not slot.has_been_ready:
