@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import statistics
 import time
 from pathlib import Path
 
@@ -19,8 +20,11 @@ from harness.many import write_graph
 async def run_fifty(trial: Trial) -> None:
     count = trial.pick(50, 8)
     graph = write_graph(trial.folder / "fifty.py", count)
-    async with trial.start(f"{graph}:S0") as run:
-        boot_s = run.boot_s("S0")
+    boots_s = []
+    for _ in range(3):  # one alone may be lucky, with every core busy
+        async with trial.start(f"{graph}:S0") as run:
+            boots_s.append(run.boot_s("S0"))
+    boot_s = statistics.median(boots_s)
     began = time.monotonic()
     async with trial.start(f"{graph}:Hub") as run:
         limit_s = count * boot_s / (os.cpu_count() or 1) * 1.5
